@@ -1,0 +1,21 @@
+//! What differs between the kinds of entities.
+
+/// How a kind appears in generated code.
+pub(crate) struct EntityKind {
+    /// As in a sentence.
+    pub(crate) title: &'static str,
+    /// The trait with the command handlers.
+    pub(crate) handler_trait: &'static str,
+    /// What else the entity implements, a path in the SDK.
+    pub(crate) entity_trait: &'static str,
+    /// The function that calls the handler for a command.
+    pub(crate) dispatcher: &'static str,
+}
+
+/// Event sourced entities: unary rpcs only.
+pub(crate) const EVENT_SOURCED: EntityKind = EntityKind {
+    title: "event sourced",
+    handler_trait: "EventSourced",
+    entity_trait: "event_sourced::EventSourcedEntity",
+    dispatcher: "dispatch_event_sourced",
+};
