@@ -1,6 +1,11 @@
 //! Why a store refused or could not.
 
-use std::{error::Error, fmt, path::PathBuf, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::EntityKey;
 
@@ -136,7 +141,7 @@ pub(super) enum Refusal {
          use the newer program, or choose another store",
         path.display()
     )]
-    Newer { path: PathBuf, found: u32, known: u32 },
+    Newer { path: PathBuf, found: usize, known: usize },
 
     #[error("{} is not a Cloudstate store: {why}; it was left untouched, choose another path", path.display())]
     Foreign { path: PathBuf, why: String },
@@ -146,6 +151,17 @@ pub(super) enum Refusal {
 
     #[error("the store {} cannot be opened: cannot {doing}", path.display())]
     Failed { path: PathBuf, doing: &'static str, source: Box<dyn Error + Send + Sync> },
+}
+
+impl Refusal {
+    /// `doing` completes "cannot …".
+    pub(super) fn failed(
+        path: &Path,
+        doing: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Failed { path: path.to_owned(), doing, source: source.into() }
+    }
 }
 
 impl OpenError {

@@ -13,7 +13,7 @@
 mod error;
 mod limits;
 mod memory;
-
+mod sqlite;
 mod url;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
@@ -132,6 +132,6 @@ pub struct Counters {
 pub async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(memory::MemoryStore::default())),
-        StoreUrl::Sqlite(_) => unimplemented!("the SQLite store"),
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::SqliteStore::open(path).await?)),
     }
 }

@@ -1,0 +1,221 @@
+//! Writing: one thread, one connection. It takes everything that waits and makes it durable with one commit, so the
+//! price of a disk flush is shared by all who wait for it.
+
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::{error, info};
+
+use super::{journal::Journal, known::Known};
+use crate::storage::{Append, Counters, MAX_APPEND_BYTES, StoreError};
+
+/// Whoever appends beyond these waits.
+const QUEUED_APPENDS: usize = 1_024;
+/// The same in bytes; the largest append still fits.
+const QUEUED_BYTES: usize = MAX_APPEND_BYTES;
+
+pub(super) struct Committer {
+    connection: Connection,
+    requests: mpsc::Receiver<Request>,
+    known: Known,
+    /// The last commit failed.
+    failing: bool,
+    counts: Arc<Counts>,
+}
+
+enum Request {
+    Append(Pending),
+    Check(Answer<()>),
+    /// Finish what came before this, refuse what comes after.
+    Close,
+}
+
+struct Pending {
+    append: Append,
+    answer: Answer<u64>,
+    _room: OwnedSemaphorePermit,
+}
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+impl Committer {
+    pub(super) fn new(connection: Connection) -> (CommitQueue, Self) {
+        let (sender, requests) = mpsc::channel(QUEUED_APPENDS);
+        let counts = Arc::new(Counts::default());
+        let room = Arc::new(Semaphore::new(QUEUED_BYTES));
+        let queue = CommitQueue { sender, room, counts: Arc::clone(&counts) };
+        (queue, Self { connection, requests, known: Known::default(), failing: false, counts })
+    }
+
+    /// Works until the store is closed or dropped.
+    pub(super) fn run(mut self) -> Connection {
+        let mut taken = Vec::new();
+        while self.requests.blocking_recv_many(&mut taken, QUEUED_APPENDS) > 0 {
+            let mut batch = Vec::with_capacity(taken.len());
+            let mut checks = Vec::new();
+            for request in taken.drain(..) {
+                match request {
+                    Request::Append(pending) => batch.push(pending),
+                    Request::Check(answer) => checks.push(answer),
+                    Request::Close => self.requests.close(),
+                }
+            }
+            self.commit(batch);
+            self.check(checks);
+        }
+        self.connection
+    }
+
+    fn commit(&mut self, batch: Vec<Pending>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.store(&batch) {
+            Ok(stored) => {
+                self.counts.committed(&batch, &stored);
+                self.note_success();
+                for (pending, stored) in batch.into_iter().zip(stored) {
+                    let _ = pending.answer.send(stored);
+                }
+            }
+            Err(error) => {
+                self.counts.failed_commits.fetch_add(1, Relaxed);
+                self.note_failure(&error);
+                for pending in batch {
+                    let _ = pending.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction. The outer error fails the batch, an inner one its append.
+    fn store(&mut self, batch: &[Pending]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+        // Dropped without a commit it rolls back.
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.known.forget_if_outdated(&transaction)?;
+        let mut journal = Journal { transaction: &transaction, known: &mut self.known, now: now() };
+        let stored = batch
+            .iter()
+            .map(|pending| journal.append(&pending.append))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        transaction.commit()?;
+        Ok(stored)
+    }
+
+    fn check(&mut self, checks: Vec<Answer<()>>) {
+        if checks.is_empty() {
+            return;
+        }
+        let checked = self.try_to_write();
+        match &checked {
+            Ok(()) => self.note_success(),
+            Err(error) => self.note_failure(error),
+        }
+        for answer in checks {
+            let _ = answer.send(checked.clone());
+        }
+    }
+
+    /// Takes the write lock; after a failure also writes a page and flushes it, for only that shows whether the disk
+    /// works again.
+    fn try_to_write(&mut self) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if self.failing {
+            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            transaction.pragma_update(None, "user_version", version)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn note_success(&mut self) {
+        if mem::take(&mut self.failing) {
+            info!("the store can be written again");
+        }
+    }
+
+    fn note_failure(&mut self, error: &StoreError) {
+        // It may hold what was not committed.
+        self.known = Known::default();
+        if !mem::replace(&mut self.failing, true) {
+            error!(error = error as &dyn std::error::Error, "the store cannot be written");
+        }
+    }
+}
+
+/// The committer's door.
+#[derive(Clone)]
+pub(super) struct CommitQueue {
+    sender: mpsc::Sender<Request>,
+    /// In bytes.
+    room: Arc<Semaphore>,
+    counts: Arc<Counts>,
+}
+
+impl CommitQueue {
+    /// Waits for room in the queue, then for the commit.
+    pub(super) async fn append(self, append: Append) -> Result<u64, StoreError> {
+        let bytes = u32::try_from(append.bytes().min(QUEUED_BYTES)).unwrap_or(u32::MAX);
+        let _room = self.room.acquire_many_owned(bytes).await.map_err(|_| StoreError::closed())?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Append(Pending { append, answer, _room });
+        self.sender.send(request).await.map_err(|_| StoreError::closed())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
+    }
+
+    pub(super) async fn check(self) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.sender.send(Request::Check(answer)).await.map_err(|_| StoreError::closed())?;
+        answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
+    }
+
+    pub(super) async fn close(self) {
+        // An error means that it is closed already.
+        let _ = self.sender.send(Request::Close).await;
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        Counters {
+            commits: self.counts.commits.load(Relaxed),
+            failed_commits: self.counts.failed_commits.load(Relaxed),
+            appends: self.counts.appends.load(Relaxed),
+            events: self.counts.events.load(Relaxed),
+            conflicts: self.counts.conflicts.load(Relaxed),
+            queued: self.sender.max_capacity() - self.sender.capacity(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    commits: AtomicU64,
+    failed_commits: AtomicU64,
+    appends: AtomicU64,
+    events: AtomicU64,
+    conflicts: AtomicU64,
+}
+
+impl Counts {
+    fn committed(&self, batch: &[Pending], stored: &[Result<u64, StoreError>]) {
+        let appends = stored.iter().filter(|it| it.is_ok()).count();
+        let events: usize =
+            batch.iter().zip(stored).filter(|(_, it)| it.is_ok()).map(|(it, _)| it.append.events.len()).sum();
+        self.commits.fetch_add(u64::from(appends > 0), Relaxed);
+        self.appends.fetch_add(appends as u64, Relaxed);
+        self.events.fetch_add(events as u64, Relaxed);
+        self.conflicts.fetch_add((stored.len() - appends) as u64, Relaxed);
+    }
+}
+
+/// In milliseconds since 1970, UTC.
+fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,321 @@
+//! What can be wrong with a file.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use cloudstate_proxy::storage::{OpenError, StoreUrl, open};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::{append, cart, event, open_file, payload, read};
+
+/// A closed store with some content.
+async fn a_store(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("store.db");
+    let store = open_file(&path).await;
+    for n in 0..50 {
+        let mut append = append(&cart(&format!("c{n}")), 0, []);
+        append.events = vec![payload(&"x".repeat(500)); 5];
+        store.append(append).await.unwrap();
+    }
+    store.close().await;
+    path
+}
+
+async fn refusal(path: &Path) -> OpenError {
+    match open(&StoreUrl::Sqlite(path.to_owned())).await {
+        Ok(_) => panic!("{} was opened", path.display()),
+        Err(error) => error,
+    }
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn folders_are_created_and_a_closed_store_is_one_file() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a/b/store.db");
+    let store = open_file(&path).await;
+    store.append(append(&cart("c1"), 0, ["a"])).await.unwrap();
+    assert_eq!(
+        fs::read_to_string(path.with_extension("db.lock")).unwrap().trim(),
+        std::process::id().to_string()
+    );
+    store.close().await;
+    assert_eq!(names_in(&folder.path().join("a/b")), ["store.db", "store.db.lock"]);
+    assert_eq!(fs::read_to_string(path.with_extension("db.lock")).unwrap(), "");
+
+    let store = open_file(&path).await;
+    assert_eq!(read(&*store, &cart("c1")).await, [event(1, "a")]);
+    assert_eq!(store.append(append(&cart("c1"), 1, ["b"])).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_dropped_store_lets_go_too() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open_file(&path).await;
+    store.append(append(&cart("c1"), 0, ["a"])).await.unwrap();
+    drop(store);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let store = loop {
+        match open(&StoreUrl::Sqlite(path.clone())).await {
+            Ok(store) => break store,
+            Err(error) => assert!(error.is_in_use() && std::time::Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert_eq!(read(&*store, &cart("c1")).await, [event(1, "a")]);
+}
+
+#[tokio::test]
+async fn an_open_store_is_refused_under_any_of_its_names() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let _store = open_file(&path).await;
+    let other_name = folder.path().join("link.db");
+    symlink(&path, &other_name).unwrap();
+    for path in [path, other_name] {
+        let error = refusal(&path).await;
+        assert!(error.is_in_use(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_store() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    fs::write(&path, b"").unwrap();
+    assert_eq!(open_file(&path).await.append(append(&cart("c1"), 0, ["a"])).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn an_unfinished_creation_is_begun_again() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    fs::write(folder.path().join("store.db.new"), b"half a store").unwrap();
+    fs::write(folder.path().join("store.db.new-journal"), b"half a journal").unwrap();
+    let store = open_file(&path).await;
+    store.close().await;
+    assert_eq!(names_in(folder.path()), ["store.db", "store.db.lock"]);
+}
+
+#[tokio::test]
+async fn a_foreign_file_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("foreign.db");
+    let garbage: Vec<u8> = (0..9_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for content in [b"x".as_slice(), b"SQLite format 4\0 and so on", b"SQLite formula", &garbage, &[0; 4096]]
+    {
+        fs::write(&path, content).unwrap();
+        let error = refusal(&path).await;
+        assert!(error.is_foreign(), "{error}");
+        assert!(error.to_string().contains("foreign.db is not a Cloudstate store"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+        assert_eq!(names_in(folder.path()), ["foreign.db"]);
+    }
+}
+
+#[tokio::test]
+async fn the_database_of_another_program_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("other.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE event (id INTEGER); INSERT INTO event VALUES (1)").unwrap();
+    drop(other);
+    let content = fs::read(&path).unwrap();
+    let error = refusal(&path).await;
+    assert!(error.is_foreign() && error.to_string().contains("another program"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), content);
+    assert_eq!(names_in(folder.path()), ["other.db"]);
+}
+
+#[tokio::test]
+async fn a_folder_is_refused() {
+    let folder = TempDir::new().unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("..")] {
+        let error = refusal(&path).await;
+        assert!(
+            error.to_string().contains(&path.file_name().unwrap_or("..".as_ref()).to_string_lossy()[..]),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_newer_store_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = a_store(&folder).await;
+    let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+
+    // While the newer program's change is still in the write-ahead log, and when it is in the file.
+    let check = async || {
+        let content = fs::read(&path).unwrap();
+        let error = refusal(&path).await;
+        assert!(error.is_newer(), "{error}");
+        assert!(error.to_string().contains("store.db has format version 99"), "{error}");
+        assert!(error.to_string().contains("use the newer program"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    };
+    check().await;
+    drop(newer);
+    check().await;
+}
+
+#[tokio::test]
+async fn a_truncated_store_is_refused_as_damaged() {
+    let folder = TempDir::new().unwrap();
+    let path = a_store(&folder).await;
+    let whole = fs::read(&path).unwrap();
+    for length in [20, 99, 100, 4096, 8192, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        let error = refusal(&path).await;
+        assert!(error.is_corrupt(), "{length}: {error}");
+        assert!(error.to_string().contains("restore it from a backup"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), whole[..length]);
+    }
+    fs::write(&path, whole).unwrap();
+    assert_eq!(read(&*open_file(&path).await, &cart("c1")).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_log_without_its_store_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let log = folder.path().join("store.db-wal");
+    fs::write(&log, b"acknowledged events").unwrap();
+    let error = refusal(&path).await;
+    assert!(
+        error.is_corrupt() && error.to_string().contains(log.file_name().unwrap().to_str().unwrap()),
+        "{error}"
+    );
+    assert!(!path.exists());
+    assert_eq!(fs::read(&log).unwrap(), b"acknowledged events");
+}
+
+/// Damage inside the file is found by whoever reads it; nothing panics and the rest goes on.
+#[tokio::test]
+async fn damaged_pages_fail_what_is_read_from_them() {
+    let folder = TempDir::new().unwrap();
+    let path = a_store(&folder).await;
+    let mut content = fs::read(&path).unwrap();
+    let page = 4096;
+    for start in (page * 10..content.len()).step_by(page) {
+        content[start..start + 64].fill(0xa5);
+    }
+    fs::write(&path, content).unwrap();
+
+    let store = open_file(&path).await;
+    let mut damaged = 0;
+    for n in 0..50 {
+        match store.events(&cart(&format!("c{n}")), 0).await {
+            Ok(_) => {}
+            Err(error) => {
+                assert!(error.is_corrupt(), "{error}");
+                assert!(error.to_string().contains("restore the store from a backup"), "{error}");
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 0);
+}
+
+#[tokio::test]
+async fn a_gap_in_a_history_is_damage() {
+    let folder = TempDir::new().unwrap();
+    let path = a_store(&folder).await;
+    let shell = Connection::open(&path).unwrap();
+    shell.execute("DELETE FROM event WHERE sequence = 3", []).unwrap();
+    drop(shell);
+    let error = open_file(&path).await.events(&cart("c7"), 0).await.unwrap_err();
+    assert!(error.is_corrupt(), "{error}");
+    assert!(error.to_string().contains("after event 2 of entity \"c7\""), "{error}");
+}
+
+/// A person with a SQLite shell is a second writer that no lock file stops.
+#[tokio::test]
+async fn what_a_shell_writes_is_seen_at_once() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open_file(&path).await;
+    store.append(append(&cart("c1"), 0, ["a"])).await.unwrap();
+
+    let shell = Connection::open(&path).unwrap();
+    shell
+        .execute(
+            "INSERT INTO event (entity, sequence, stored_at, payload_type, payload)
+             SELECT entity, sequence + 1, stored_at, payload_type, CAST('shell' AS BLOB) FROM event",
+            [],
+        )
+        .unwrap();
+    let error = store.append(append(&cart("c1"), 1, ["b"])).await.unwrap_err();
+    assert!(error.is_conflict(), "{error}");
+    assert_eq!(store.append(append(&cart("c1"), 2, ["b"])).await.unwrap(), 3);
+    assert_eq!(read(&*store, &cart("c1")).await, [event(1, "a"), event(2, "shell"), event(3, "b")]);
+}
+
+/// What is accepted before a close is finished by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_finishes_what_was_accepted() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open_file(&path).await;
+    let appends = (0..200).map(|n| tokio::spawn(store.append(append(&cart(&format!("c{n}")), 0, ["a"]))));
+    let appends: Vec<_> = appends.collect();
+    tokio::task::yield_now().await;
+    store.close().await;
+
+    let store = open_file(&path).await;
+    for (n, append) in appends.into_iter().enumerate() {
+        let stored = read(&*store, &cart(&format!("c{n}"))).await;
+        match append.await.unwrap() {
+            Ok(sequence) => assert_eq!((sequence, stored), (1, vec![event(1, "a")])),
+            Err(error) => assert!(error.is_closed() && stored.is_empty(), "{error}"),
+        }
+    }
+}
+
+/// The queries of `docs/storage-format.md`.
+#[tokio::test]
+async fn the_views_show_names() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open_file(&path).await;
+    for (entity, expected, text) in [("c1", 0, "a"), ("c2", 0, "b"), ("c1", 1, "c")] {
+        let mut append = append(&cart(entity), expected, [text]);
+        append.snapshot = Some(payload(&format!("after {text}")));
+        store.append(append).await.unwrap();
+    }
+
+    let shell = Connection::open(&path).unwrap();
+    let rows = |sql: &str| -> Vec<String> {
+        let mut statement = shell.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let line = "concat_ws(' ', persistence_id, entity_id, sequence, type_url, CAST(payload AS TEXT))";
+    assert_eq!(
+        rows(&format!("SELECT concat_ws(' ', position, {line}) FROM journal ORDER BY position")),
+        [
+            "1 shopping-cart c1 1 example.com/Text a",
+            "2 shopping-cart c2 1 example.com/Text b",
+            "3 shopping-cart c1 2 example.com/Text c"
+        ]
+    );
+    assert_eq!(
+        rows(&format!("SELECT {line} FROM snapshots ORDER BY entity_id")),
+        ["shopping-cart c1 2 example.com/Text after c", "shopping-cart c2 1 example.com/Text after b"]
+    );
+    let minutes = rows("SELECT cast(max(abs(stored_at / 1000 - unixepoch())) / 60 AS TEXT) FROM journal");
+    assert_eq!(minutes, ["0"]);
+    assert_eq!(rows("PRAGMA integrity_check"), ["ok"]);
+    assert_eq!(rows("SELECT \"table\" FROM pragma_foreign_key_check"), [""; 0]);
+}
