@@ -3,6 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use prost_build::{Config, Module};
 
 use crate::{
@@ -16,14 +17,16 @@ use crate::{
 
 /// What to generate, and how; made by [`configure`](crate::configure).
 ///
-/// Where an option takes paths of protobuf items, `"."` is everything, `"com.example"` a package, `"com.example.Cart"`
-/// a message with all below it, `"com.example.Cart.items"` a field, and a path without package such as `"Cart"` or
-/// `"Cart.items"` matches by suffix. A leading dot anchors the path at the root.
+/// Options take paths of protobuf items. With a dot in front a path is a full name, and means the item with all below
+/// it: `"."` everything, `".com.example"` a package, `".com.example.Cart"` a message, `".com.example.Cart.items"` a
+/// field. Without it, `"Cart"` or `"Cart.items"`, it means the items whose full names end so.
 pub struct Builder {
     config: Config,
     out_dir: Option<PathBuf>,
     /// As given by the user, and those of the bundled files: names without generated code.
     externs: Vec<String>,
+    /// The first attribute that is none.
+    wrong_attribute: Option<String>,
 }
 
 impl Builder {
@@ -34,7 +37,8 @@ impl Builder {
             .prost_types_path("::cloudstate_sdk::prost_types")
             .enable_type_names()
             .type_name_domain(["."], "type.googleapis.com");
-        let builder = Self { config, out_dir: None, externs: vec![".google.protobuf".to_owned()] };
+        let externs = vec![".google.protobuf".to_owned()];
+        let builder = Self { config, out_dir: None, externs, wrong_attribute: None };
         bundled_protos::MESSAGES_IN_SDK
             .iter()
             .fold(builder, |builder, (message, rust)| builder.extern_path(*message, *rust))
@@ -56,6 +60,7 @@ impl Builder {
     /// Adds an attribute, such as `#[derive(serde::Serialize)]`, to the matching messages, enums and oneofs.
     #[must_use]
     pub fn type_attribute(mut self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
+        self.note_attribute(attribute.as_ref());
         self.config.type_attribute(path, attribute);
         self
     }
@@ -63,6 +68,7 @@ impl Builder {
     /// Adds an attribute to the matching messages.
     #[must_use]
     pub fn message_attribute(mut self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
+        self.note_attribute(attribute.as_ref());
         self.config.message_attribute(path, attribute);
         self
     }
@@ -70,6 +76,7 @@ impl Builder {
     /// Adds an attribute to the matching enums and oneofs.
     #[must_use]
     pub fn enum_attribute(mut self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
+        self.note_attribute(attribute.as_ref());
         self.config.enum_attribute(path, attribute);
         self
     }
@@ -77,6 +84,7 @@ impl Builder {
     /// Adds an attribute, such as `#[serde(skip)]`, to the matching fields.
     #[must_use]
     pub fn field_attribute(mut self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
+        self.note_attribute(attribute.as_ref());
         self.config.field_attribute(path, attribute);
         self
     }
@@ -143,18 +151,27 @@ impl Builder {
         self.compile(&protos, &includes).map_err(io::Error::from)
     }
 
+    fn note_attribute(&mut self, attribute: &str) {
+        if self.wrong_attribute.is_none() && !is_attributes(attribute) {
+            self.wrong_attribute = Some(attribute.to_owned());
+        }
+    }
+
     fn compile(mut self, protos: &[&Path], includes: &[&Path]) -> Result<(), Error> {
+        if let Some(attribute) = self.wrong_attribute.take() {
+            return Err(Error::NoAttribute(attribute));
+        }
         let out_dir = match self.out_dir.take() {
             Some(folder) => folder,
             None => env::var_os("OUT_DIR").map(PathBuf::from).ok_or(Error::NoOutDir)?,
         };
-        let Compiled { mut files, descriptors, read } = compiler::compile(protos, includes)?;
-        for path in read {
+        let Compiled { mut files, descriptors, paths } = compiler::compile(protos, includes)?;
+        for path in paths.values() {
             println!("cargo:rerun-if-changed={}", path.display());
         }
 
         files.file.retain(|file| !bundled_protos::is_option_file(file.name()));
-        name_clashes::check(&files.file, &self.externs)?;
+        name_clashes::check(&files.file, &self.externs, &paths)?;
         doc_comments::make_safe(&mut files.file);
 
         self.config.service_generator(Box::new(ServiceModules::new(&descriptors)?));
@@ -163,6 +180,17 @@ impl Builder {
         let modules = self.config.generate(files.collect()).map_err(Error::Option)?;
         include_file::write(&out_dir, modules, &descriptors)
     }
+}
+
+/// Whether `text` reads `#[…]`, once or several times.
+fn is_attributes(text: &str) -> bool {
+    let Ok(tokens) = text.parse::<TokenStream>() else { return false };
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    !tokens.is_empty()
+        && tokens.chunks(2).all(|pair| {
+            matches!(pair, [TokenTree::Punct(hash), TokenTree::Group(group)]
+                if hash.as_char() == '#' && group.delimiter() == Delimiter::Bracket)
+        })
 }
 
 impl fmt::Debug for Builder {

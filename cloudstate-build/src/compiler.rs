@@ -1,6 +1,7 @@
 //! From `.proto` files to descriptors.
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -21,8 +22,8 @@ pub(crate) struct Compiled {
     pub(crate) files: FileDescriptorSet,
     /// The same as bytes, without comments but with the custom options, which `prost_types` does not know.
     pub(crate) descriptors: Vec<u8>,
-    /// The files read from disk.
-    pub(crate) read: Vec<PathBuf>,
+    /// Where each file was read, by the path under which others import it. Bundled files are not among them.
+    pub(crate) paths: BTreeMap<String, PathBuf>,
 }
 
 pub(crate) fn compile(protos: &[&Path], includes: &[&Path]) -> Result<Compiled, Error> {
@@ -39,8 +40,8 @@ pub(crate) fn compile(protos: &[&Path], includes: &[&Path]) -> Result<Compiled, 
 
     let descriptors = compiler.include_source_info(false).encode_file_descriptor_set();
     let files = compiler.include_source_info(true).file_descriptor_set();
-    let read = compiler.files().filter_map(|file| file.path()).map(Path::to_owned).collect();
-    Ok(Compiled { files, descriptors, read })
+    let paths = compiler.files().filter_map(|file| Some((file.name().to_owned(), file.path()?.to_owned())));
+    Ok(Compiled { files, descriptors, paths: paths.collect() })
 }
 
 /// The user's folders come first: who keeps a newer copy of a bundled file means that copy.
@@ -76,16 +77,19 @@ fn check_files(protos: &[&Path], includes: &[&Path]) -> Result<(), Error> {
         return Err(Error::NothingToCompile);
     }
     for proto in protos {
-        let below_includes = includes.iter().map(|include| include.join(proto));
-        if proto.is_file() {
-            if !includes.iter().any(|include| proto.starts_with(include) || include.join(proto).is_file()) {
-                let includes = includes.iter().map(|include| (*include).to_owned()).collect();
-                return Err(Error::NotIncluded { file: (*proto).to_owned(), includes });
-            }
-        } else if !below_includes.clone().any(|path| path.is_file()) {
-            let looked_for = std::iter::once(absolute(proto)).chain(below_includes).collect();
-            return Err(Error::NoSuchFile { file: (*proto).to_owned(), looked_for });
+        let mut below_includes =
+            includes.iter().filter(|_| proto.is_relative()).map(|include| include.join(proto));
+        let is_included = includes.iter().any(|include| proto.starts_with(include));
+        if is_included && proto.is_file() || below_includes.clone().any(|path| path.is_file()) {
+            continue;
         }
+        let file = (*proto).to_owned();
+        if proto.is_file() {
+            let includes = includes.iter().map(|include| (*include).to_owned()).collect();
+            return Err(Error::NotIncluded { file, includes });
+        }
+        let looked_for = std::iter::once(absolute(proto)).chain(below_includes.by_ref()).collect();
+        return Err(Error::NoSuchFile { file, looked_for });
     }
     Ok(())
 }

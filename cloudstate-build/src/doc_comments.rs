@@ -69,34 +69,42 @@ fn prose(line: &str) -> String {
     while let Some(at) = rest.find(['`', '[', ']', '<']) {
         let (before, special) = rest.split_at(at);
         out.push_str(before);
-        let kept = kept_markdown(special, out.ends_with('\\'));
-        if kept == 0 {
-            out.push('\\');
-            out.push_str(&special[..1]);
-            rest = &special[1..];
-        } else {
-            out.push_str(&special[..kept]);
-            rest = &special[kept..];
-        }
+        let (shown, length) = match kept_markdown(special, out.ends_with('\\')) {
+            Some(kept) => kept,
+            None => {
+                out.push('\\');
+                (&special[..1], 1)
+            }
+        };
+        out.push_str(shown);
+        rest = &special[length..];
     }
     out.push_str(rest);
     out
 }
 
-/// How much of `special`, which starts with a special character, is Markdown to keep: `` `code` ``, `[text](https://…)`, a web
-/// address in angle brackets, or a character that is escaped already.
-fn kept_markdown(special: &str, is_escaped: bool) -> usize {
+/// What to show as it is, and how long it was, if `special`, which starts with a special character, starts with
+/// `` `code` ``, `[text](https://…)` or `<https://…>`, or the character is escaped already.
+fn kept_markdown(special: &str, is_escaped: bool) -> Option<(&str, usize)> {
     if is_escaped {
-        return 1;
+        return Some((&special[..1], 1));
     }
     let is_web = |text: &str| text.starts_with("https://") || text.starts_with("http://");
-    let code = || special.strip_prefix('`')?.find('`').filter(|length| *length > 0).map(|length| length + 2);
+    let code = || {
+        let length = special.strip_prefix('`')?.find('`').filter(|length| *length > 0)? + 2;
+        Some((&special[..length], length))
+    };
     let link = || {
         let (text, target) = special.strip_prefix('[')?.split_once("](")?;
-        let end = target.find(')')?;
-        (is_web(target) && !text.contains(['[', ']', '`', '<'])).then_some(1 + text.len() + 2 + end + 1)
+        let length = 1 + text.len() + 2 + target.find(')')? + 1;
+        (is_web(target) && !text.contains(['[', ']', '`', '<'])).then_some((&special[..length], length))
     };
-    code().or_else(link).unwrap_or(0)
+    // prost puts web addresses in angle brackets.
+    let address = || {
+        let (address, _) = special.strip_prefix('<')?.split_once('>')?;
+        is_web(address).then_some((address, address.len() + 2))
+    };
+    code().or_else(link).or_else(address)
 }
 
 /// What stands before and after a block of code: three or more backticks or tildes.
@@ -147,12 +155,12 @@ mod tests {
             ("only indented", "      let x = 1;", "```text\n let x = 1;\n```"),
             ("fenced code", " ```rust\n panic!()\n ```\n after", "```text\npanic!()\n```\nafter"),
             ("unclosed fence", " ~~~~\n panic!()", "~~~~text\npanic!()\n~~~~"),
-            ("fence in indented code", "     ```rust\n     x", "````text\n```rust\nx\n````"),
+            ("fence in indented code", "     x\n     ```rust\n     y", "````text\nx\n```rust\ny\n````"),
             ("code in a quote", " >     panic!()", "> panic!()"),
             ("code in a list", " -     panic!()", "- panic!()"),
             ("fence in a quote", " > ```rust", "> \\`\\`\\`rust"),
             ("tilde fence in a quote", " > ~~~", "> \\~~~"),
-            ("tab", "\tpanic!()", "```text\npanic!()\n```".trim_start()),
+            ("tab", " \tpanic!()", "```text\npanic!()\n```"),
             ("continuation line", " a\n      b", "a\n   b"),
             (
                 "link to an item",
@@ -160,6 +168,7 @@ mod tests {
                 "see \\[Cart\\] or \\[a\\](Cart) or \\[b\\]\\[Cart\\]",
             ),
             ("link to the web", " see [a](https://example.com/a)", "see [a](https://example.com/a)"),
+            ("web address", " at <https://example.com>.", "at https://example.com."),
             ("already escaped", r" \[Cart\]", r"\[Cart\]"),
             ("html", " Map<K, V> <!-- ", "Map\\<K, V> \\<!--"),
             ("inline code", " `Map<K, V>[0]` and `", "`Map<K, V>[0]` and \\`"),

@@ -22,10 +22,12 @@ pub(crate) enum Error {
     BadInclude { folder: PathBuf, absolute: PathBuf, problem: &'static str },
     #[error("no .proto file was given")]
     NothingToCompile,
-    #[error("{place}: {first} and {second} would both become the Rust {what} `{rust}`; rename one of them")]
-    NameClash { place: String, first: String, second: String, what: &'static str, rust: String },
+    #[error("{place}: {first} and {second} would both become the Rust {item} `{rust}`; rename one of them")]
+    NameClash { place: String, first: String, second: String, item: &'static str, rust: String },
     #[error("`OUT_DIR` is not set: call this from a build script, or choose a folder with `out_dir`")]
     NoOutDir,
+    #[error("`{0}` is no attribute; write it as `#[…]`")]
+    NoAttribute(String),
     #[error("code generation option: {0}")]
     Option(io::Error),
     #[error("the compiled descriptors cannot be read back: {0}")]
@@ -51,6 +53,7 @@ impl From<Error> for io::Error {
             | Error::NothingToCompile
             | Error::NameClash { .. }
             | Error::NoOutDir
+            | Error::NoAttribute(_)
             | Error::Option(_) => io::ErrorKind::InvalidInput,
         };
         io::Error::new(kind, error)

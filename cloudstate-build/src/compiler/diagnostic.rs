@@ -6,10 +6,14 @@ use miette::{Diagnostic, LabeledSpan};
 
 /// Renders everything that `error` says. `proto` is the file being compiled when it occurred.
 pub(super) fn render(error: &protox::Error, proto: &Path, includes: &[&Path]) -> String {
-    let file = match error.file() {
+    let mut file = match error.file() {
         Some(name) => SourceFile::find(name, includes),
         None => SourceFile::open(proto.display().to_string(), proto),
     };
+    if error.is_parse() && error.labels().is_none_or(|mut labels| labels.next().is_none()) {
+        // Only the unexpected end of a file has no label.
+        file.path.push_str(&file.last_line());
+    }
     let mut text = String::new();
     write_one(&mut text, error, &file);
     if error.is_file_not_found() {
@@ -29,34 +33,35 @@ pub(super) fn render(error: &protox::Error, proto: &Path, includes: &[&Path]) ->
 
 fn write_one(text: &mut String, error: &dyn Diagnostic, file: &SourceFile) {
     let labels: Vec<LabeledSpan> = error.labels().into_iter().flatten().collect();
-    let place = labels.first().and_then(|label| file.place(label.offset(), label.len()));
-    let Some(place) = place else {
+    let mut places =
+        labels.iter().filter_map(|label| Some((label, file.place(label.offset(), label.len())?)));
+    let Some((_, first)) = places.clone().next() else {
         let _ = write!(text, "{}: {error}", file.path);
-        write_source(text, error);
+        write_sources(text, error);
         return;
     };
 
-    if place.line.trim_start().starts_with("edition") {
-        let _ = write!(
-            text,
-            "{}:{}:{}: protobuf editions are not supported; start the file with `syntax = \"proto3\";`",
-            file.path, place.line_number, place.column
-        );
+    let _ = write!(text, "{}:{}:{}: ", file.path, first.line_number, first.column);
+    let _ = if first.marked == "edition" {
+        write!(text, "protobuf editions are not supported; start the file with `syntax = \"proto3\";`")
     } else {
-        let _ = write!(text, "{}:{}:{}: {error}", file.path, place.line_number, place.column);
+        write!(text, "{error}")
+    };
+    let margin =
+        places.clone().map(|(_, place)| place.line_number).max().unwrap_or_default().to_string().len();
+    let _ = write!(text, "\n{:margin$} |", "");
+    for (label, place) in places.by_ref() {
+        let indent = " ".repeat(place.column - 1);
+        let carets = "^".repeat(place.marked.chars().count().max(1));
+        let _ = write!(text, "\n{:margin$} | {}", place.line_number, place.line);
+        let _ = write!(text, "\n{:margin$} | {indent}{carets} {}", "", label.label().unwrap_or_default());
     }
-    let number = place.line_number.to_string();
-    let margin = " ".repeat(number.len());
-    let carets = "^".repeat(place.width);
-    let label = labels.first().and_then(LabeledSpan::label).unwrap_or_default();
-    let indent = " ".repeat(place.column - 1);
-    let _ = write!(text, "\n{margin} |\n{number} | {}\n{margin} | {indent}{carets} {label}", place.line);
     if let Some(help) = error.help() {
-        let _ = write!(text, "\n{margin} = {help}");
+        let _ = write!(text, "\n{:margin$} = {help}", "");
     }
 }
 
-fn write_source(text: &mut String, error: &dyn Diagnostic) {
+fn write_sources(text: &mut String, error: &dyn Diagnostic) {
     let mut source = error.source();
     while let Some(error) = source {
         let _ = write!(text, ": {error}");
@@ -70,12 +75,13 @@ struct SourceFile {
     text: String,
 }
 
-/// Where a label points. Line and column count from 1, the column and width in characters.
+/// Where a label points. Line and column count from 1, the column in characters.
 struct Place<'a> {
     line: &'a str,
     line_number: usize,
     column: usize,
-    width: usize,
+    /// The part of the line that is meant.
+    marked: &'a str,
 }
 
 impl SourceFile {
@@ -91,16 +97,21 @@ impl SourceFile {
         Self { path: name, text: fs::read_to_string(path).unwrap_or_default() }
     }
 
+    /// `:12` for a file of 12 lines.
+    fn last_line(&self) -> String {
+        if self.text.is_empty() { String::new() } else { format!(":{}", self.text.lines().count()) }
+    }
+
     fn place(&self, offset: usize, length: usize) -> Option<Place<'_>> {
         let before = self.text.get(..offset)?;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text.get(start..)?.lines().next()?;
-        let marked = self.text.get(offset..)?.lines().next().unwrap_or_default();
+        let rest = self.text.get(offset..)?.lines().next().unwrap_or_default();
         Some(Place {
             line,
             line_number: before.matches('\n').count() + 1,
             column: before.get(start..)?.chars().count() + 1,
-            width: marked.get(..length.min(marked.len())).map_or(1, |marked| marked.chars().count()).max(1),
+            marked: rest.get(..length).unwrap_or(rest),
         })
     }
 }
