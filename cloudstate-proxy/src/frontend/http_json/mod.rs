@@ -1,0 +1,161 @@
+//! HTTP/JSON by `google.api.http`: every rpc as a plain HTTP request.
+//!
+//! [`HttpJson`] is made of the rules of a service catalogue, which it validates. For a request, `route_table` finds
+//! the rule, `request` builds the request message from path, query and body, the call is carried out behind
+//! [`Calls`], and `response` shows its reply. Whatever goes wrong is a `Refusal`: a status and a sentence.
+
+mod http_rule;
+mod path_template;
+mod refusal;
+mod request;
+mod response;
+mod route_table;
+mod sample;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::Full;
+
+pub use http_rule::InvalidHttpRule;
+
+use crate::{
+    routing::{Call, Calls},
+    service_catalog::ServiceCatalog,
+};
+use http_rule::Binding;
+use refusal::Refusal;
+use route_table::{Found, RouteTable, Verb};
+
+/// Serves the rpcs of a user function as HTTP with JSON.
+#[derive(Debug)]
+pub struct HttpJson {
+    bindings: Vec<Binding>,
+    table: RouteTable,
+    routes: Vec<Route>,
+}
+
+/// One HTTP route, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `POST`, for example, or `*` for any.
+    pub verb: String,
+    /// The path template, for example `/cart/{user_id}/items/add`.
+    pub template: String,
+    /// The rpc behind it, for example `com.example.shoppingcart.ShoppingCart/AddItem`.
+    pub rpc: String,
+    /// A path that fits the template, for example `/cart/u1/items/add`.
+    pub sample_path: String,
+    /// JSON with the fields that the body carries; none if the route takes no body.
+    pub sample_body: Option<String>,
+}
+
+impl HttpJson {
+    /// Validates all rules and builds the route table. An rpc without a rule gets the route
+    /// `POST /<package.Service>/<Rpc>` with the whole message as its body.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that cannot be served: service, rpc, rule and what is wrong with it.
+    pub fn new(catalog: &Arc<ServiceCatalog>) -> Result<Self, InvalidHttpRule> {
+        let mut bindings = Vec::new();
+        for method in catalog.methods() {
+            bindings.extend(http_rule::bindings_of(method, catalog.schema())?);
+        }
+        let mut table = RouteTable::default();
+        for (index, binding) in bindings.iter().enumerate() {
+            table.insert(binding.verb.clone(), &binding.template, index);
+        }
+        let routes = bindings.iter().map(Route::of).collect();
+        Ok(Self { bindings, table, routes })
+    }
+
+    /// All routes, in the order of declaration.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Serves one request. A body of more than `max_request_size` bytes is refused as soon as it is seen to be
+    /// larger.
+    pub async fn serve<B>(
+        &self,
+        request: Request<B>,
+        calls: &dyn Calls,
+        max_request_size: usize,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let is_head = request.method() == Method::HEAD;
+        let response = match self.table.find(request.method(), request.uri().path()) {
+            Found::Route(index) => {
+                let binding = &self.bindings[index];
+                carry_out(binding, request, calls, max_request_size)
+                    .await
+                    .unwrap_or_else(Refusal::into_response)
+            }
+            Found::OtherMethods(methods) => other_methods(request.method(), &methods),
+            Found::Nothing => {
+                let sentence = format!("There is no route for {}.", request.uri().path());
+                Refusal::new(StatusCode::NOT_FOUND, sentence).into_response()
+            }
+        };
+        if is_head { without_body(response) } else { response }
+    }
+}
+
+impl Route {
+    fn of(binding: &Binding) -> Self {
+        Self {
+            verb: match &binding.verb {
+                Verb::One(method) => method.to_string(),
+                Verb::Any => "*".to_owned(),
+            },
+            template: binding.path.clone(),
+            rpc: format!("{}/{}", binding.method.service.name, binding.method.name),
+            sample_path: sample::path(binding),
+            sample_body: sample::body(binding),
+        }
+    }
+}
+
+async fn carry_out<B>(
+    binding: &Binding,
+    request: Request<B>,
+    calls: &dyn Calls,
+    max_request_size: usize,
+) -> Result<Response<Full<Bytes>>, Refusal>
+where
+    B: Body<Data = Bytes>,
+{
+    let (head, body) = request.into_parts();
+    let payload = request::payload(binding, &head.uri, &head.headers, body, max_request_size).await?;
+    let reply = calls.call(Call { method: binding.method.clone(), payload }).await?;
+    response::from_reply(binding, reply)
+}
+
+/// The path is known, but not with this method.
+fn other_methods(method: &Method, known: &[Method]) -> Response<Full<Bytes>> {
+    let allow = refusal::allow(known);
+    let mut response = if method == Method::OPTIONS {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        let sentence =
+            format!("{method} is not possible here, only {}.", String::from_utf8_lossy(allow.as_bytes()));
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence).into_response()
+    };
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
+}
+
+/// What HEAD is answered: the headers of the full response.
+fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let (mut head, body) = response.into_parts();
+    let length = body.size_hint().exact().unwrap_or_default();
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Response::from_parts(head, Full::default())
+}

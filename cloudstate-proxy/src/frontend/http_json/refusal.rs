@@ -1,0 +1,50 @@
+//! What a client is told when its request is not carried out, or its reply cannot be shown.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::Full;
+
+use crate::routing::Failure;
+
+/// A status and one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) sentence: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self { status, sentence: sentence.into() }
+    }
+
+    pub(super) fn bad_request(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, sentence)
+    }
+
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.sentence));
+        *response.status_mut() = self.status;
+        let text = HeaderValue::from_static("text/plain; charset=UTF-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        response
+    }
+}
+
+/// Toward clients a failure is its description and nothing else, as the reference proxy has it.
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        let status = failure.code.and_then(|code| StatusCode::from_u16(code.http_status()).ok());
+        Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), failure.description)
+    }
+}
+
+/// The value of the `allow` header for a path that has routes of these methods.
+pub(super) fn allow(methods: &[Method]) -> HeaderValue {
+    let mut allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if methods.contains(&Method::GET) {
+        allowed.push("HEAD");
+    }
+    allowed.push("OPTIONS");
+    HeaderValue::from_str(&allowed.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
+}

@@ -1,0 +1,162 @@
+//! From an HTTP request to the bytes of the request message.
+
+use std::{borrow::Cow, collections::HashSet, fmt::Display, pin::pin};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, Uri, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
+
+use super::{
+    http_rule::{Binding, BodyRule},
+    refusal::Refusal,
+};
+use crate::schema::{InvalidJson, Message};
+
+/// The encoded request message.
+pub(super) async fn payload<B>(
+    binding: &Binding,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: B,
+    max_request_size: usize,
+) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes>,
+{
+    let mut message = match &binding.body {
+        BodyRule::Nothing => binding.input.empty(),
+        _ => {
+            check_content_type(headers)?;
+            from_body(binding, &read(body, max_request_size).await?)?
+        }
+    };
+    if binding.body != BodyRule::Message {
+        set_from_query(&mut message, binding, uri.query().unwrap_or_default())?;
+    }
+    set_from_path(&mut message, binding, uri.path())?;
+    Ok(message.encode())
+}
+
+/// Browsers send forms and plain text across origins without asking; JSON they ask for. So a request that could be
+/// a form must not pass for JSON.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    for value in headers.get_all(header::CONTENT_TYPE) {
+        let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+            return Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "The header `content-type: {}` is not accepted here: send a JSON body with the header \
+                     `content-type: application/json`.",
+                    String::from_utf8_lossy(value.as_bytes())
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a body, but not more of it than is allowed.
+async fn read<B: Body<Data = Bytes>>(body: B, max_size: usize) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        let sentence =
+            format!("The request body is larger than {max_size} bytes, the most that is accepted.");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+    };
+    let mut body = pin!(body);
+    if body.size_hint().lower() > max_size as u64 {
+        return Err(too_large());
+    }
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::bad_request("The request body broke off before its end."))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + all.len() + data.len() > max_size {
+            return Err(too_large());
+        }
+        // Most bodies come in one piece, which then need not be copied.
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+fn from_body(binding: &Binding, body: &[u8]) -> Result<Message, Refusal> {
+    match &binding.body {
+        _ if body.is_empty() => Ok(binding.input.empty()),
+        BodyRule::Field(field, inner) => {
+            let mut message = binding.input.empty();
+            message.set_message(field, inner.from_json(body).map_err(invalid_json)?);
+            Ok(message)
+        }
+        _ => binding.input.from_json(body).map_err(invalid_json),
+    }
+}
+
+fn invalid_json(error: InvalidJson) -> Refusal {
+    Refusal::bad_request(format!("The request body is not the JSON that is expected: {error}."))
+}
+
+fn set_from_query(message: &mut Message, binding: &Binding, query: &str) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let name = decode_form(name).unwrap_or(name.into());
+        let about = |reason: &dyn Display| {
+            Refusal::bad_request(format!("The query parameter `{}` {reason}.", shortened(&name)))
+        };
+        let value = decode_form(value).ok_or_else(|| about(&"is not valid UTF-8"))?;
+        let path =
+            binding.input.field_path(&name).map_err(|error| about(&format_args!("is unknown: {error}")))?;
+        if binding.body.decides(&path) {
+            return Err(about(&"belongs into the request body"));
+        }
+        let set = if path.leaf().is_list() {
+            message.push_text(&path, &value)
+        } else if seen.insert(path.to_string()) {
+            message.set_text(&path, &value)
+        } else {
+            return Err(about(&"is given more than once, but takes one value"));
+        };
+        set.map_err(|error| about(&error))?;
+    }
+    Ok(())
+}
+
+fn set_from_path(message: &mut Message, binding: &Binding, path: &str) -> Result<(), Refusal> {
+    let captures = binding.template.captures(path);
+    for (field, captured) in binding.variables.iter().zip(captures) {
+        let text = percent_decode_str(captured)
+            .decode_utf8()
+            .map_err(|_| Refusal::bad_request(format!("The path has no valid UTF-8 for `{field}`.")))?;
+        message.set_text(field, &text).map_err(|error| {
+            Refusal::bad_request(format!("The path has no valid value for `{field}`, which {error}."))
+        })?;
+    }
+    Ok(())
+}
+
+/// Decodes as forms are encoded: a `+` is a blank. None: not UTF-8.
+fn decode_form(text: &str) -> Option<Cow<'_, str>> {
+    if text.contains('+') {
+        let text = text.replace('+', " ");
+        return Some(percent_decode_str(&text).decode_utf8().ok()?.into_owned().into());
+    }
+    percent_decode_str(text).decode_utf8().ok()
+}
+
+/// A name from outside, in a length that a sentence can carry.
+fn shortened(name: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 100;
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
+    }
+}
