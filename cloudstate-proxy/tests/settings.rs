@@ -1,0 +1,316 @@
+//! Settings: where each value comes from, what is refused, and how it is said.
+
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+use cloudstate_proxy::{Settings, settings::Arguments, storage::StoreUrl};
+use proptest::prelude::*;
+
+#[derive(Parser)]
+#[command(name = "program")]
+struct Program {
+    #[command(flatten)]
+    settings: Arguments,
+}
+
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
+fn arguments(words: &[&str]) -> Arguments {
+    Program::try_parse_from(["program"].iter().chain(words)).unwrap().settings
+}
+
+fn resolve(words: &[&str], environment: Environment<'_>) -> Result<Settings, String> {
+    let variable = |name: &str| {
+        environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    };
+    arguments(words).resolve(variable, Settings::default()).map_err(|error| error.to_string())
+}
+
+/// `value` as the table of expectations writes it.
+fn shown(settings: &Settings, name: &str) -> String {
+    match name {
+        "listen" => settings.listen.to_string(),
+        "user_function" => settings.user_function.clone(),
+        "store" => settings.store.to_string(),
+        "management" => format!("{:?}", settings.management),
+        "management_optional" => settings.management_optional.to_string(),
+        "metrics" => format!("{:?}", settings.metrics),
+        "relay_timeout" => format!("{:?}", settings.relay_timeout),
+        "max_inbound_message_size" => settings.max_inbound_message_size.to_string(),
+        "max_request_size" => settings.max_request_size.to_string(),
+        "stash_size" => settings.stash_size.to_string(),
+        "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
+        "graceful_termination_timeout" => format!("{:?}", settings.graceful_termination_timeout),
+        "backoff_min" => format!("{:?}", settings.backoff_min),
+        "backoff_max" => format!("{:?}", settings.backoff_max),
+        "strict_protocol_version" => settings.strict_protocol_version.to_string(),
+        "rediscover" => settings.rediscover.to_string(),
+        _ => panic!("no setting {name}"),
+    }
+}
+
+#[test]
+fn nothing_given_is_the_default() {
+    assert_eq!(resolve(&[], &[]).unwrap(), Settings::default());
+}
+
+/// `--help` shows each default as text; given as a value, that text must be the default.
+#[test]
+fn help_shows_the_real_defaults() {
+    let mut shown = 0;
+    for argument in Program::command().get_arguments() {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, rest)) = help.split_once("[default: ") else { continue };
+        let default = rest.split(']').next().unwrap();
+        let flag = format!("--{}={default}", argument.get_long().unwrap());
+        assert_eq!(resolve(&[&flag], &[]).unwrap(), Settings::default(), "{flag}");
+        shown += 1;
+    }
+    assert_eq!(shown, 15);
+}
+
+#[test]
+fn every_source_sets_its_setting() {
+    let cases: &[(&[&str], Environment<'_>, &str, &str)] = &[
+        (&["--listen", "0.0.0.0:80"], &[], "listen", "0.0.0.0:80"),
+        (&["--listen", "localhost:80"], &[], "listen", "127.0.0.1:80"),
+        (&["--listen", "[::1]:0"], &[], "listen", "[::1]:0"),
+        (&[], &[("HTTP_HOST", "0.0.0.0")], "listen", "0.0.0.0:9000"),
+        (&[], &[("HTTP_PORT", "81")], "listen", "127.0.0.1:81"),
+        (&[], &[("HTTP_HOST", "::"), ("HTTP_PORT", "81")], "listen", "[::]:81"),
+        (&["-Dcloudstate.proxy.http-port=82"], &[], "listen", "127.0.0.1:82"),
+        (&["-Dcloudstate.proxy.http-interface=0.0.0.0"], &[], "listen", "0.0.0.0:9000"),
+        (&["--user-function", "cart:8081"], &[], "user_function", "cart:8081"),
+        (&["--user-function", "[::1]:8081"], &[], "user_function", "[::1]:8081"),
+        (&[], &[("USER_FUNCTION_HOST", "cart")], "user_function", "cart:8080"),
+        (&[], &[("USER_FUNCTION_HOST", "::1")], "user_function", "[::1]:8080"),
+        (&[], &[("USER_FUNCTION_PORT", "8082")], "user_function", "127.0.0.1:8082"),
+        (&["-Dcloudstate.proxy.user-function-port=8083"], &[], "user_function", "127.0.0.1:8083"),
+        (&["-Dcloudstate.proxy.user-function-host=cart.shop"], &[], "user_function", "cart.shop:8080"),
+        (&["--management", "127.0.0.1:0"], &[], "management", "Some(127.0.0.1:0)"),
+        (&["--management", "off"], &[], "management", "None"),
+        (&[], &[("MANAGEMENT_HOST", "0.0.0.0")], "management", "Some(0.0.0.0:8558)"),
+        (&[], &[("MANAGEMENT_PORT", "1")], "management", "Some(127.0.0.1:1)"),
+        (&["--metrics", "127.0.0.1:9091"], &[], "metrics", "Some(127.0.0.1:9091)"),
+        (&[], &[("METRICS_HOST", "0.0.0.0")], "metrics", "Some(0.0.0.0:9090)"),
+        (&[], &[("METRICS_PORT", "9091")], "metrics", "Some(127.0.0.1:9091)"),
+        (&["-Dcloudstate.proxy.telemetry.prometheus.port=9092"], &[], "metrics", "Some(127.0.0.1:9092)"),
+        (&["--store", "memory"], &[], "store", "memory"),
+        (&[], &[("CLOUDSTATE_STORE", "sqlite:/data/x.db")], "store", "sqlite:/data/x.db"),
+        (&["-Dconfig.resource=in-memory.conf"], &[], "store", "memory"),
+        (&["-Dconfig.resource=no-store.conf"], &[], "store", "memory"),
+        (&["-Dconfig.resource=dev-mode.conf"], &[], "store", "memory"),
+        (&["-Dconfig.resource=dev-mode.conf"], &[], "management_optional", "true"),
+        (&["-Dconfig.resource=in-memory.conf"], &[], "management_optional", "false"),
+        (&["-Dcloudstate.proxy.dev-mode-enabled=true"], &[], "management_optional", "true"),
+        (&["--relay-timeout", "500ms"], &[], "relay_timeout", "500ms"),
+        (&[], &[("CLOUDSTATE_RELAY_TIMEOUT", "2m")], "relay_timeout", "120s"),
+        (&["-Dcloudstate.proxy.relay-timeout=1m"], &[], "relay_timeout", "60s"),
+        (&["-Dcloudstate.proxy.relay-timeout=7 seconds"], &[], "relay_timeout", "7s"),
+        (&["-Dcloudstate.proxy.relay-timeout=1500"], &[], "relay_timeout", "1.5s"),
+        (&["--max-inbound-message-size=1MiB"], &[], "max_inbound_message_size", "1048576"),
+        (&["-Dcloudstate.proxy.max-inbound-message-size=12M"], &[], "max_inbound_message_size", "12582912"),
+        (&["--max-request-size=2147483647"], &[], "max_request_size", "2147483647"),
+        (&[], &[("CLOUDSTATE_MAX_REQUEST_SIZE", "64kB")], "max_request_size", "64000"),
+        (&["--stash-size=5"], &[], "stash_size", "5"),
+        (&["-Dcloudstate.proxy.relay-buffer-size=50"], &[], "stash_size", "50"),
+        (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s"),
+        (
+            &["-Dcloudstate.proxy.eventsourced-entity.passivation-timeout=2s"],
+            &[],
+            "passivation_timeout",
+            "2s",
+        ),
+        (&["--graceful-termination-timeout=0s"], &[], "graceful_termination_timeout", "0ns"),
+        (&["--backoff-min=1s"], &[], "backoff_min", "1s"),
+        (&["-Dcloudstate.proxy.backoff.max=10s"], &[], "backoff_max", "10s"),
+        (&["--strict-protocol-version"], &[], "strict_protocol_version", "true"),
+        (&[], &[("CLOUDSTATE_STRICT_PROTOCOL_VERSION", "1")], "strict_protocol_version", "true"),
+        (
+            &["-Dcloudstate.proxy.protocol-compatibility-check=true"],
+            &[],
+            "strict_protocol_version",
+            "true",
+        ),
+        (&["--rediscover"], &[], "rediscover", "true"),
+        (&["--rediscover=false"], &[("CLOUDSTATE_REDISCOVER", "true")], "rediscover", "false"),
+    ];
+    for (words, environment, name, expected) in cases {
+        let settings = resolve(words, environment).unwrap();
+        assert_eq!(shown(&settings, name), *expected, "{words:?} {environment:?}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_the_reference_argument_over_the_environment() {
+    let environment: Environment<'_> =
+        &[("CLOUDSTATE_RELAY_TIMEOUT", "3s"), ("CLOUDSTATE_STORE", "sqlite:env.db")];
+    let property = "-Dcloudstate.proxy.relay-timeout=2s";
+    let seconds = |words: &[&str]| resolve(words, environment).unwrap().relay_timeout;
+    assert_eq!(seconds(&[property, "--relay-timeout=1s"]), Duration::from_secs(1));
+    assert_eq!(seconds(&[property]), Duration::from_secs(2));
+    assert_eq!(seconds(&[]), Duration::from_secs(3));
+
+    let store = |words: &[&str]| resolve(words, environment).unwrap().store;
+    assert_eq!(store(&["-Dconfig.resource=in-memory.conf"]), StoreUrl::Memory);
+    assert_eq!(
+        store(&["-Dconfig.resource=in-memory.conf", "--store=sqlite:x.db"]),
+        StoreUrl::Sqlite("x.db".into())
+    );
+}
+
+#[test]
+fn the_last_reference_argument_wins() {
+    let words = ["-Dcloudstate.proxy.http-port=1", "-Dcloudstate.proxy.http-port=2"];
+    assert_eq!(resolve(&words, &[]).unwrap().listen.port(), 2);
+}
+
+#[test]
+fn host_and_port_of_one_address_may_come_from_different_places() {
+    let settings =
+        resolve(&["-Dcloudstate.proxy.http-port=82"], &[("HTTP_HOST", "0.0.0.0"), ("HTTP_PORT", "81")]);
+    assert_eq!(settings.unwrap().listen.to_string(), "0.0.0.0:82");
+}
+
+/// Container platforms set a variable to nothing where a person would leave it out.
+#[test]
+fn an_empty_variable_is_an_absent_one() {
+    assert_eq!(resolve(&[], &[("HTTP_PORT", ""), ("CLOUDSTATE_STORE", "")]).unwrap(), Settings::default());
+}
+
+#[test]
+fn a_bad_value_is_named_with_what_is_allowed() {
+    let cases: &[(&[&str], Environment<'_>, &str)] = &[
+        (
+            &["--listen", "9000"],
+            &[],
+            r#"--listen: "9000" is not an address; write an IP address and a port, such as 127.0.0.1:9000"#,
+        ),
+        (&[], &[("HTTP_PORT", "http")], r#"HTTP_PORT: "http" is not a port; write a number from 0 to 65535"#),
+        (
+            &[],
+            &[("HTTP_HOST", "example.com")],
+            r#"HTTP_HOST: "example.com" is not an IP address; write for example 127.0.0.1 or 0.0.0.0"#,
+        ),
+        (
+            &["-Dcloudstate.proxy.http-port=70000"],
+            &[],
+            r#"-Dcloudstate.proxy.http-port: "70000" is not a port; write a number from 0 to 65535"#,
+        ),
+        (
+            &["--user-function", "http://x:80"],
+            &[],
+            r#"--user-function: "http://x:80" is not an address; write host:port, such as 127.0.0.1:8080"#,
+        ),
+        (
+            &[],
+            &[("USER_FUNCTION_PORT", "0")],
+            r#"USER_FUNCTION_PORT: "0" is not a port; write a number from 1 to 65535"#,
+        ),
+        (
+            &[],
+            &[("USER_FUNCTION_HOST", "a b")],
+            r#"USER_FUNCTION_HOST: "a b" is not a host; write a name such as localhost, or an IP address"#,
+        ),
+        (
+            &["--store=mysql:x"],
+            &[],
+            r#"--store: cannot use the store "mysql:x": write sqlite:PATH or memory"#,
+        ),
+        (
+            &["--relay-timeout=5"],
+            &[],
+            r#"--relay-timeout: "5" is not a time; write a whole number and a unit, such as 500ms, 30s or 1m"#,
+        ),
+        (&["--relay-timeout=0s"], &[], r#"--relay-timeout: "0s" is too short; write at least 1ms"#),
+        (&["--relay-timeout=9999d"], &[], r#"--relay-timeout: "9999d" is too long; write at most 365d"#),
+        (
+            &["--max-request-size=0"],
+            &[],
+            r#"--max-request-size: "0" is out of range; write a size from 1 to 2147483647 bytes"#,
+        ),
+        (
+            &["--max-inbound-message-size=4GiB"],
+            &[],
+            r#"--max-inbound-message-size: "4GiB" is out of range; write a size from 1 to 2147483647 bytes"#,
+        ),
+        (
+            &["--max-request-size=lots"],
+            &[],
+            r#"--max-request-size: "lots" is not a size; write bytes or a unit, such as 65536, 64KiB or 12MiB"#,
+        ),
+        (
+            &["--stash-size=0"],
+            &[],
+            r#"--stash-size: "0" is out of range; write a number from 1 to 1000000"#,
+        ),
+        (
+            &[],
+            &[("CLOUDSTATE_REDISCOVER", "maybe")],
+            r#"CLOUDSTATE_REDISCOVER: "maybe" is neither true nor false"#,
+        ),
+        (
+            &["--backoff-min=5s"],
+            &[],
+            "--backoff-min: 5s is longer than --backoff-max, which is 2s",
+        ),
+        // A value that is not used because a stronger one is there is checked all the same.
+        (
+            &["--relay-timeout=1s"],
+            &[("CLOUDSTATE_RELAY_TIMEOUT", "soon")],
+            r#"CLOUDSTATE_RELAY_TIMEOUT: "soon" is not a time; write a whole number and a unit, such as 500ms, 30s or 1m"#,
+        ),
+    ];
+    for (words, environment, expected) in cases {
+        assert_eq!(resolve(words, environment).unwrap_err(), *expected, "{words:?} {environment:?}");
+    }
+}
+
+#[test]
+fn a_reference_argument_without_effect_is_a_warning() {
+    let cases = [
+        ("-Dcloudstate.proxy.http-port=9000", None),
+        ("-Dcloudstate.proxy.dev-mode-enabled=true", None),
+        ("-Dconfig.resource=dev-mode.conf", None),
+        (
+            "-Dconfig.resource=no-store.conf",
+            Some("-Dconfig.resource=no-store.conf: this proxy always has a store; it is kept in memory"),
+        ),
+        (
+            "-Dconfig.resource=mine.conf",
+            Some(
+                "-Dconfig.resource=mine.conf has no effect: known are in-memory.conf, dev-mode.conf and \
+                 no-store.conf; choose the store with --store",
+            ),
+        ),
+        (
+            "-Dakka.loglevel=DEBUG",
+            Some("-Dakka.loglevel has no effect: this proxy has no such setting"),
+        ),
+        (
+            "-Dcloudstate.proxy.number-of-shards=10",
+            Some("-Dcloudstate.proxy.number-of-shards has no effect: this proxy has no such setting"),
+        ),
+        ("-Dnonsense", Some("-Dnonsense has no effect: write -Dkey=value")),
+    ];
+    for (word, expected) in cases {
+        let warnings = arguments(&[word]).warnings();
+        assert_eq!(warnings.first().map(String::as_str), expected, "{word}");
+        assert!(warnings.len() <= 1);
+        assert!(resolve(&[word], &[]).is_ok(), "{word} is never fatal");
+    }
+}
+
+proptest! {
+    /// Whatever stands in a variable, the answer is a setting or one line.
+    #[test]
+    fn any_text_is_a_setting_or_one_clear_line(text in ".{0,40}") {
+        for variable in ["HTTP_PORT", "USER_FUNCTION_HOST", "CLOUDSTATE_STORE", "CLOUDSTATE_BACKOFF_MAX",
+                         "CLOUDSTATE_MAX_REQUEST_SIZE", "CLOUDSTATE_STASH_SIZE"] {
+            if let Err(error) = resolve(&[], &[(variable, &text)]) {
+                prop_assert_eq!(error.lines().count(), 1, "{}", error);
+                prop_assert!(error.contains(variable) || error.contains("--backoff-min"), "{}", error);
+            }
+        }
+    }
+}
