@@ -1,6 +1,6 @@
 //! The proto3 JSON mapping, in and out.
 
-use std::{borrow::Cow, cell::Cell};
+use std::borrow::Cow;
 
 use base64::{display::Base64Display, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -11,9 +11,9 @@ use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::text::wrapped_field;
 
-/// How many `google.protobuf.Any` may stand inside each other. Each is decoded anew, so that no decoder's own limit
-/// protects the stack.
-const MAX_NESTED_ANY: u32 = 16;
+/// How deep messages may be nested. Decoders have such a limit themselves, but it begins anew in each
+/// `google.protobuf.Any`.
+const MAX_DEPTH: u32 = 100;
 
 /// Why JSON is no message of the expected type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +33,21 @@ pub(super) fn parse(descriptor: &MessageDescriptor, json: &[u8]) -> Result<Dynam
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     DynamicMessage::deserialize(descriptor.clone(), &mut deserializer)
         .and_then(|message| deserializer.end().map(|()| message))
-        .map_err(|error| InvalidJson { reason: error.to_string() })
+        .map_err(|error| InvalidJson { reason: format!("{}{error}", place_of_error(descriptor, json)) })
+}
+
+/// Reads once more, which only errors pay for, to learn at which field the error is.
+fn place_of_error(descriptor: &MessageDescriptor, json: &[u8]) -> String {
+    let mut track = serde_path_to_error::Track::new();
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let result = DynamicMessage::deserialize(descriptor.clone(), tracked);
+    let path = track.path();
+    if result.is_err() && path.iter().len() > 0 { format!("at `{path}`: ") } else { String::new() }
 }
 
 pub(super) fn print(message: &DynamicMessage) -> Result<Vec<u8>, Unprintable> {
-    print_value(&MessageJson { message, nested_any: &Cell::new(0) })
+    print_value(&MessageJson { message, depth: 0 })
 }
 
 pub(super) fn print_field(message: &DynamicMessage, field: &FieldDescriptor) -> Result<Vec<u8>, Unprintable> {
@@ -45,27 +55,30 @@ pub(super) fn print_field(message: &DynamicMessage, field: &FieldDescriptor) -> 
         return Ok(b"null".to_vec());
     }
     let value = message.get_field(field);
-    print_value(&ValueJson { value: &value, kind: &field.kind(), nested_any: &Cell::new(0) })
+    print_value(&ValueJson { value: &value, kind: &field.kind(), depth: 0 })
 }
 
 fn print_value(value: &impl Serialize) -> Result<Vec<u8>, Unprintable> {
     serde_json::to_vec(value).map_err(|error| Unprintable { reason: error.to_string() })
 }
 
-/// A message as JSON. `nested_any` counts the `Any`s around it.
+/// A message as JSON, inside `depth` others.
 struct MessageJson<'a> {
     message: &'a DynamicMessage,
-    nested_any: &'a Cell<u32>,
+    depth: u32,
 }
 
 struct ValueJson<'a> {
     value: &'a Value,
     kind: &'a Kind,
-    nested_any: &'a Cell<u32>,
+    depth: u32,
 }
 
 impl Serialize for MessageJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.depth > MAX_DEPTH {
+            return Err(S::Error::custom(format_args!("its messages are nested more than {MAX_DEPTH} deep")));
+        }
         let descriptor = self.message.descriptor();
         let name = descriptor.full_name();
         if name == "google.protobuf.Any" {
@@ -73,8 +86,7 @@ impl Serialize for MessageJson<'_> {
         }
         if let Some(field) = wrapped_field(name, &descriptor) {
             let value = self.message.get_field(&field);
-            return ValueJson { value: &value, kind: &field.kind(), nested_any: self.nested_any }
-                .serialize(serializer);
+            return ValueJson { value: &value, kind: &field.kind(), depth: self.depth }.serialize(serializer);
         }
         if has_own_json(name) {
             return self.message.serialize(serializer);
@@ -92,11 +104,11 @@ impl MessageJson<'_> {
                 continue;
             }
             let value = self.message.get_field(&field);
-            let value = ValueJson { value: &value, kind: &field.kind(), nested_any: self.nested_any };
+            let value = ValueJson { value: &value, kind: &field.kind(), depth: self.depth };
             map.serialize_entry(field.json_name(), &value)?;
         }
         for (extension, value) in self.message.extensions() {
-            let value = ValueJson { value, kind: &extension.kind(), nested_any: self.nested_any };
+            let value = ValueJson { value, kind: &extension.kind(), depth: self.depth };
             map.serialize_entry(extension.json_name(), &value)?;
         }
         Ok(())
@@ -105,44 +117,41 @@ impl MessageJson<'_> {
     /// `{"@type": …}` with the fields of the message inside, or with its JSON as `value` if that is no object of
     /// fields.
     fn serialize_any<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((type_url, bytes)) = self.type_url_and_bytes() else {
-            return Err(S::Error::custom("google.protobuf.Any is not what it is named"));
-        };
+        let (type_url, bytes) = self.type_url_and_bytes().map_err(S::Error::custom)?;
         let mut map = serializer.serialize_map(None)?;
         if type_url.is_empty() && bytes.is_empty() {
             return map.end();
         }
-        let name = type_url.rsplit('/').next().unwrap_or_default();
-        let descriptor =
-            self.message.descriptor().parent_pool().get_message_by_name(name).ok_or_else(|| {
-                S::Error::custom(format_args!(
-                    "a google.protobuf.Any holds `{type_url}`, a type that the descriptors do not describe"
-                ))
-            })?;
-        let inner = DynamicMessage::decode(descriptor, bytes).map_err(S::Error::custom)?;
-
-        let depth = self.nested_any.get();
-        if depth == MAX_NESTED_ANY {
-            return Err(S::Error::custom(format_args!(
-                "more than {MAX_NESTED_ANY} google.protobuf.Any in each other"
-            )));
-        }
-        self.nested_any.set(depth + 1);
-        let inner_json = MessageJson { message: &inner, nested_any: self.nested_any };
+        let inner = self.decode(&type_url, bytes).map_err(S::Error::custom)?;
+        let inner_json = MessageJson { message: &inner, depth: self.depth + 1 };
         map.serialize_entry("@type", &type_url)?;
         if is_object_of_fields(&inner.descriptor()) {
             inner_json.serialize_fields(&mut map)?;
         } else {
             map.serialize_entry("value", &inner_json)?;
         }
-        self.nested_any.set(depth);
         map.end()
     }
 
-    fn type_url_and_bytes(&self) -> Option<(String, Bytes)> {
-        let type_url = self.message.get_field_by_name("type_url")?.as_str()?.to_owned();
-        let bytes = self.message.get_field_by_name("value")?.as_bytes()?.clone();
-        Some((type_url, bytes))
+    fn type_url_and_bytes(&self) -> Result<(String, Bytes), &'static str> {
+        let type_url = self.message.get_field_by_name("type_url");
+        let value = self.message.get_field_by_name("value");
+        match (type_url.as_deref(), value.as_deref()) {
+            (Some(Value::String(type_url)), Some(Value::Bytes(value))) => {
+                Ok((type_url.clone(), value.clone()))
+            }
+            _ => Err("the descriptor set has its own idea of google.protobuf.Any"),
+        }
+    }
+
+    fn decode(&self, type_url: &str, bytes: Bytes) -> Result<DynamicMessage, String> {
+        let name = type_url.rsplit('/').next().unwrap_or_default();
+        let descriptor =
+            self.message.descriptor().parent_pool().get_message_by_name(name).ok_or_else(|| {
+                format!("a google.protobuf.Any holds `{type_url}`, which is not in the descriptor set")
+            })?;
+        DynamicMessage::decode(descriptor, bytes)
+            .map_err(|error| format!("a google.protobuf.Any does not decode as `{type_url}`: {error}"))
     }
 }
 
@@ -150,12 +159,12 @@ impl Serialize for ValueJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.value, self.kind) {
             (Value::Message(message), _) => {
-                MessageJson { message, nested_any: self.nested_any }.serialize(serializer)
+                MessageJson { message, depth: self.depth + 1 }.serialize(serializer)
             }
             (Value::List(values), kind) => {
                 let mut list = serializer.serialize_seq(Some(values.len()))?;
                 for value in values {
-                    list.serialize_element(&ValueJson { value, kind, nested_any: self.nested_any })?;
+                    list.serialize_element(&ValueJson { value, kind, depth: self.depth })?;
                 }
                 list.end()
             }
@@ -168,7 +177,7 @@ impl Serialize for ValueJson<'_> {
                 for (key, value) in entries {
                     map.serialize_entry(
                         &key_text(key),
-                        &ValueJson { value, kind: &kind, nested_any: self.nested_any },
+                        &ValueJson { value, kind: &kind, depth: self.depth },
                     )?;
                 }
                 map.end()
