@@ -12,7 +12,8 @@ use crate::{
     doc_comments,
     error::Error,
     generate::ServiceModules,
-    include_file, name_clashes,
+    include_file::{self, OutDir},
+    name_clashes,
 };
 
 /// What to generate, and how; made by [`configure`](crate::configure).
@@ -162,8 +163,8 @@ impl Builder {
             return Err(Error::NoAttribute(attribute));
         }
         let out_dir = match self.out_dir.take() {
-            Some(folder) => folder,
-            None => env::var_os("OUT_DIR").map(PathBuf::from).ok_or(Error::NoOutDir)?,
+            Some(folder) => OutDir::Chosen(folder),
+            None => OutDir::Cargo(env::var_os("OUT_DIR").ok_or(Error::NoOutDir)?.into()),
         };
         let Compiled { mut files, descriptors, paths } = compiler::compile(protos, includes)?;
         for path in paths.values() {
@@ -178,7 +179,7 @@ impl Builder {
         let files =
             files.file.into_iter().map(|file| (Module::from_protobuf_package_name(file.package()), file));
         let modules = self.config.generate(files.collect()).map_err(Error::Option)?;
-        include_file::write(&out_dir, modules, &descriptors)
+        include_file::write(&out_dir, &modules, &descriptors)
     }
 }
 

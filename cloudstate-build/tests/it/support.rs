@@ -60,7 +60,7 @@ impl Contract {
 pub(crate) struct Output(BTreeMap<String, Vec<u8>>);
 
 impl Output {
-    fn read(folder: &Path) -> Self {
+    pub(crate) fn read(folder: &Path) -> Self {
         let files = fs::read_dir(folder).unwrap().map(|file| {
             let file = file.unwrap();
             (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())
@@ -80,5 +80,22 @@ impl Output {
 
     pub(crate) fn files(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
+    }
+
+    /// Makes `folder` hold exactly these files; returns the names it had to change.
+    pub(crate) fn overwrite_if_different(&self, folder: &Path) -> Vec<&str> {
+        fs::create_dir_all(folder).unwrap();
+        let present = Self::read(folder);
+        for file in present.files() {
+            if !self.0.contains_key(file) {
+                fs::remove_file(folder.join(file)).unwrap();
+            }
+        }
+        let changed: Vec<_> =
+            self.files().into_iter().filter(|file| present.0.get(*file) != self.0.get(*file)).collect();
+        for file in &changed {
+            fs::write(folder.join(file), self.bytes(file)).unwrap();
+        }
+        changed
     }
 }
