@@ -21,22 +21,44 @@ const DESCRIPTORS_FILE: &str = "cloudstate.descriptors";
 const ALLOW: &str = "#[allow(unused, deprecated, missing_docs, unreachable_pub, nonstandard_style, rustdoc::all, \
                      clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]";
 
+/// Where to write.
+pub(crate) enum OutDir {
+    /// The folder that Cargo gives the build script, and names for the compiler.
+    Cargo(PathBuf),
+    /// The user's choice.
+    Chosen(PathBuf),
+}
+
+impl OutDir {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Cargo(path) | Self::Chosen(path) => path,
+        }
+    }
+
+    /// The macro call that includes a file beside the include file. Tools for editors follow absolute paths best.
+    fn include(&self, with: &str, file: &str) -> String {
+        match self {
+            Self::Cargo(_) => format!("{with}!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))"),
+            Self::Chosen(_) => format!("{with}!(\"{file}\")"),
+        }
+    }
+}
+
 /// Writes a file for each package, the descriptors, and the file that includes them all.
 pub(crate) fn write(
-    out_dir: &Path,
-    modules: HashMap<Module, String>,
+    out_dir: &OutDir,
+    modules: &HashMap<Module, String>,
     descriptors: &[u8],
 ) -> Result<(), Error> {
-    let mut modules: Vec<_> = modules.into_iter().collect();
-    modules.sort();
     let mut tree = Tree::default();
-    for (module, code) in &modules {
+    for (module, code) in modules {
         let file = file_name(module);
-        write_if_changed(&out_dir.join(&file), code.as_bytes())?;
+        write_if_changed(&out_dir.path().join(&file), code.as_bytes())?;
         tree.insert(module.parts(), file);
     }
-    write_if_changed(&out_dir.join(DESCRIPTORS_FILE), descriptors)?;
-    write_if_changed(&out_dir.join(INCLUDE_FILE), tree.render().as_bytes())
+    write_if_changed(&out_dir.path().join(DESCRIPTORS_FILE), descriptors)?;
+    write_if_changed(&out_dir.path().join(INCLUDE_FILE), tree.render(out_dir).as_bytes())
 }
 
 /// One name for each package, and none that another file has.

@@ -8,9 +8,9 @@ pub mod awkward {
     }
     pub mod r#type {
         pub mod v1 {
-            include!("awkward.r#type.v1.proto.rs");
+            include!("awkward.type.v1.proto.rs");
             pub mod child {
-                include!("awkward.r#type.v1.child.proto.rs");
+                include!("awkward.type.v1.child.proto.rs");
             }
         }
     }
