@@ -1,1 +1,227 @@
-//! Skeleton.
+//! Hosts a Cloudstate user function: a gRPC service that holds business logic in any language, while this proxy
+//! owns state, routing and delivery.
+//!
+//! ```text
+//! client ──gRPC / HTTP+JSON──▶ frontend → routing → entities (mailbox, lifecycle) → user_function ──▶ your handler
+//!            reply ◀── side effects ◀── storage (durable) ◀── reply + events ◀─────────────────────────┘
+//! ```
+//!
+//! [`Proxy::start`] runs one inside this process:
+//!
+//! ```no_run
+//! use cloudstate_proxy::{Proxy, Settings, Status};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let proxy = Proxy::start(Settings::default()).await?;
+//! let mut status = proxy.status();
+//! let serving = status.wait_for(|status| matches!(status, Status::Serving(_))).await?;
+//! # drop(serving);
+//! // … until it is time to stop:
+//! proxy.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod code;
+mod entities;
+pub mod frontend;
+mod hosting;
+mod management;
+pub mod routing;
+pub mod schema;
+pub mod service_catalog;
+pub mod settings;
+pub mod storage;
+mod telemetry;
+mod user_function;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use tokio::{sync::watch, task::JoinHandle};
+
+pub use frontend::http_json::Route;
+pub use settings::Settings;
+
+use crate::{
+    entities::{Entities, Environment},
+    frontend::Listener,
+    hosting::Host,
+    management::Management,
+    storage::{OpenError, Store},
+    telemetry::metrics::Metrics,
+    user_function::{Dial, ErrorReporter, Pool},
+};
+
+/// A running proxy.
+pub struct Proxy {
+    status: watch::Receiver<Status>,
+    stop: watch::Sender<bool>,
+    host: JoinHandle<Option<Listener>>,
+    management: Vec<Listener>,
+    entities: Arc<Entities>,
+    store: Arc<dyn Store>,
+    graceful_termination_timeout: Duration,
+}
+
+/// What a proxy is doing.
+#[derive(Clone, Debug)]
+pub enum Status {
+    /// No contract yet.
+    Connecting {
+        /// Why the last attempt to reach the user function failed; none before the first.
+        reason: Option<String>,
+    },
+    /// The user function's contract was refused, and its developer was told so through `reportError`. With
+    /// [`Settings::rediscover`] it is read again when the user function reconnects.
+    Rejected {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Clients are served. With [`Settings::rediscover`] a changed contract is a new value of this.
+    Serving(Arc<Serving>),
+    /// The proxy cannot go on.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What clients can reach.
+#[derive(Debug)]
+pub struct Serving {
+    /// Where.
+    pub listen: SocketAddr,
+    /// The HTTP routes, in the order of declaration. Every rpc is also served over gRPC.
+    pub routes: Vec<Route>,
+    /// What is accepted but should be mended.
+    pub warnings: Vec<String>,
+}
+
+/// Why a proxy did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of the user function is no `host:port`.
+    #[error("`{0}` is no address of a user function: write host:port, for example 127.0.0.1:8080")]
+    UserFunction(String),
+    /// The port for clients is taken, or not ours to take.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The management port, likewise.
+    #[error("cannot open the management port {0}: {1}")]
+    Management(SocketAddr, io::Error),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
+impl Proxy {
+    /// Opens the store and the management port, checks that the port for clients is free, and begins to look for
+    /// the user function. The port for clients is opened once its contract is known.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be used or the store cannot be opened.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let dial = dial(&settings.user_function)?;
+        // Found out now, not when the user function is there: a taken port will not get free by waiting.
+        Listener::bind(settings.listen).await.map_err(|error| StartError::Listen(settings.listen, error))?;
+        let store = storage::open(&settings.store).await?;
+        let entities = Arc::new(Entities::new(environment(&settings, &dial, &store)));
+        let (status, status_seen) = watch::channel(Status::Connecting { reason: None });
+        let (unreachable, unreachable_seen) = watch::channel(None);
+        let management = Arc::new(Management {
+            status: status_seen.clone(),
+            unreachable: unreachable_seen,
+            entities: Arc::clone(&entities),
+        });
+        let management = open_management(&settings, &management).await?;
+        let (stop, stopped) = watch::channel(false);
+        let graceful_termination_timeout = settings.graceful_termination_timeout;
+        let frontend = Arc::new(ArcSwapOption::empty());
+        let host = Host { settings, dial, entities: Arc::clone(&entities), status, unreachable, frontend };
+        let host = tokio::spawn(host.run(stopped));
+        Ok(Self {
+            status: status_seen,
+            stop,
+            host,
+            management,
+            entities,
+            store,
+            graceful_termination_timeout,
+        })
+    }
+
+    /// What the proxy is doing, now and as it changes.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Where `/ready`, `/alive` and `/metrics` are served.
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management.first().map(Listener::address)
+    }
+
+    /// Stops accepting, finishes the work in progress, half-closes the entities' streams and closes the store;
+    /// whatever is not finished after [`Settings::graceful_termination_timeout`] is given up.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        let drained = tokio::time::timeout(self.graceful_termination_timeout, async {
+            if let Ok(Some(listener)) = self.host.await {
+                listener.shutdown().await;
+            }
+            self.entities.drain().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("not all work was finished in time; the rest is given up");
+        }
+        self.store.close().await;
+    }
+}
+
+fn dial(user_function: &str) -> Result<Dial, StartError> {
+    let invalid = || StartError::UserFunction(user_function.to_owned());
+    let (host, port) = user_function.rsplit_once(':').ok_or_else(invalid)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(invalid());
+    }
+    Dial::new(user_function).map_err(|_| invalid())
+}
+
+fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Environment {
+    Environment {
+        store: Arc::clone(store),
+        pool: Pool::new(dial.clone(), settings.max_inbound_message_size),
+        reporter: ErrorReporter::start(dial.clone()),
+        metrics: Metrics::new(Arc::clone(store)),
+        relay_timeout: settings.relay_timeout,
+        passivation_timeout: settings.passivation_timeout,
+        stash_size: settings.stash_size,
+    }
+}
+
+/// The management port and, if asked for, a second one for metrics.
+async fn open_management(
+    settings: &Settings,
+    management: &Arc<Management>,
+) -> Result<Vec<Listener>, StartError> {
+    let mut open = Vec::new();
+    for address in settings.management.into_iter().chain(settings.metrics) {
+        let listener = match Listener::bind(address).await {
+            Ok(tcp) => management::serve(tcp, Arc::clone(management)),
+            Err(error) => Err(error),
+        };
+        match listener {
+            Ok(listener) => open.push(listener),
+            Err(error) if settings.management_optional => {
+                tracing::warn!("no management port: {address}: {error}");
+            }
+            Err(error) => return Err(StartError::Management(address, error)),
+        }
+    }
+    Ok(open)
+}

@@ -29,6 +29,9 @@ pub struct FileDescriptorProto {
     /// Top-level messages.
     #[prost(message, repeated, tag = "4")]
     pub message_type: Vec<DescriptorProto>,
+    /// Top-level enums.
+    #[prost(message, repeated, tag = "5")]
+    pub enum_type: Vec<EnumDescriptorProto>,
     /// Services.
     #[prost(message, repeated, tag = "6")]
     pub service: Vec<ServiceDescriptorProto>,
@@ -49,6 +52,31 @@ pub struct DescriptorProto {
     /// Messages declared inside this one.
     #[prost(message, repeated, tag = "3")]
     pub nested_type: Vec<DescriptorProto>,
+    /// Enums declared inside this message.
+    #[prost(message, repeated, tag = "4")]
+    pub enum_type: Vec<EnumDescriptorProto>,
+}
+
+/// `google.protobuf.EnumDescriptorProto`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct EnumDescriptorProto {
+    /// Without package.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// In the order of declaration.
+    #[prost(message, repeated, tag = "2")]
+    pub value: Vec<EnumValueDescriptorProto>,
+}
+
+/// `google.protobuf.EnumValueDescriptorProto`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct EnumValueDescriptorProto {
+    /// The value's name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The value's number.
+    #[prost(int32, tag = "2")]
+    pub number: i32,
 }
 
 /// `google.protobuf.FieldDescriptorProto`.

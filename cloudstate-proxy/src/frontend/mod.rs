@@ -1,0 +1,47 @@
+//! What clients reach: gRPC and HTTP/JSON on one port, over HTTP/1.1 and HTTP/2 in clear text.
+
+mod grpc;
+pub mod http_json;
+mod listener;
+
+use std::{convert::Infallible, sync::Arc};
+
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tonic::body::Body;
+
+pub(crate) use listener::Listener;
+
+use crate::{
+    frontend::http_json::HttpJson,
+    routing::{Calls, Router},
+    service_catalog::ServiceCatalog,
+};
+
+/// One contract, ready to be served.
+pub(crate) struct Frontend {
+    pub(crate) catalog: Arc<ServiceCatalog>,
+    pub(crate) http_json: HttpJson,
+    pub(crate) router: Router,
+    pub(crate) max_request_size: usize,
+}
+
+impl Frontend {
+    /// Serves one request of a client.
+    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        if is_grpc(&request) {
+            return Ok(grpc::serve(self, request).await);
+        }
+        let calls: &dyn Calls = &self.router;
+        let response = self.http_json.serve(request, calls, self.max_request_size).await;
+        Ok(response.map(|body| Body::new(body.map_err(|never| match never {}))))
+    }
+}
+
+/// gRPC proper; gRPC-Web has content types of its own.
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let subtype = content_type.and_then(|value| value.strip_prefix("application/grpc"));
+    subtype.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
+}

@@ -1,0 +1,199 @@
+//! Finds the user function, adopts its contract, opens the port; and does so again when told to.
+
+use std::{io, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use tokio::{net::TcpListener, sync::watch};
+use tonic::body::Body;
+
+use crate::{
+    Serving, Settings, Status,
+    entities::Entities,
+    frontend::{Frontend, Listener, http_json::HttpJson},
+    routing::Router,
+    service_catalog::{Rejection, ServiceCatalog},
+    user_function::{Connection, Dial, Discovered, discover},
+};
+
+/// The side of a proxy that looks after its user function.
+pub(crate) struct Host {
+    pub(crate) settings: Settings,
+    pub(crate) dial: Dial,
+    pub(crate) entities: Arc<Entities>,
+    pub(crate) status: watch::Sender<Status>,
+    /// Why the user function cannot be reached now; none: it can.
+    pub(crate) unreachable: watch::Sender<Option<String>>,
+    /// The contract being served; none while there is no valid one.
+    pub(crate) frontend: Arc<ArcSwapOption<Frontend>>,
+}
+
+impl Host {
+    /// Runs until `stop`, then returns the port, if it was opened.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Option<Listener> {
+        let mut listener = None;
+        tokio::select! {
+            () = self.host(&mut listener) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        listener
+    }
+
+    /// Discovers once; with `rediscover`, again each time the user function comes back.
+    async fn host(&mut self, listener: &mut Option<Listener>) {
+        let mut connection = self.adopt_next(listener).await;
+        loop {
+            connection.closed().await;
+            self.unreachable.send_replace(Some("the connection was lost".to_owned()));
+            connection = if self.settings.rediscover {
+                self.adopt_next(listener).await
+            } else {
+                self.retry(|| self.dial.connect()).await
+            };
+            self.unreachable.send_replace(None);
+        }
+    }
+
+    /// Discovers, however long it takes, and serves what was found.
+    async fn adopt_next(&mut self, listener: &mut Option<Listener>) -> Connection {
+        let max_message_size = self.settings.max_inbound_message_size;
+        let discovered = self.retry(|| discover(&self.dial, max_message_size)).await;
+        let connection = discovered.connection.clone();
+        match self.adopt(discovered) {
+            Ok(serving) => self.open(serving, listener).await,
+            Err(Rejection(reason)) => {
+                tracing::error!("the contract of the user function is rejected: {reason}");
+                self.entities.environment().reporter.report(reason.clone());
+                self.frontend.store(None);
+                self.status.send_replace(Status::Rejected { reason });
+            }
+        }
+        connection
+    }
+
+    /// Tries until it succeeds, with growing pauses; each failure is the status as long as nothing is served.
+    async fn retry<T, E, F>(&self, attempt: impl Fn() -> F) -> T
+    where
+        E: std::fmt::Display,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut pause = self.settings.backoff_min;
+        loop {
+            let error = match attempt().await {
+                Ok(success) => return success,
+                Err(error) => error.to_string(),
+            };
+            self.tell(&error);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).clamp(Duration::from_millis(1), self.settings.backoff_max);
+        }
+    }
+
+    fn tell(&self, error: &str) {
+        let reason = Some(error.to_owned());
+        self.unreachable.send_if_modified(|unreachable| {
+            let news = unreachable.is_some() && *unreachable != reason;
+            if news {
+                unreachable.clone_from(&reason);
+            }
+            news
+        });
+        let news = self.status.send_if_modified(|status| match status {
+            Status::Connecting { reason: known } if *known != reason => {
+                known.clone_from(&reason);
+                true
+            }
+            _ => false,
+        });
+        if news {
+            let address = &self.settings.user_function;
+            tracing::info!("waiting for the user function at {address}: {error}");
+        }
+    }
+
+    /// Validates a contract and lets new requests use it.
+    fn adopt(&self, discovered: Discovered) -> Result<Arc<Frontend>, Rejection> {
+        let Discovered { spec, status_codes, .. } = discovered;
+        let info = spec.service_info.clone().unwrap_or_default();
+        let catalog = Arc::new(ServiceCatalog::new(spec, self.settings.strict_protocol_version)?);
+        for warning in catalog.warnings() {
+            tracing::warn!("{warning}");
+        }
+        self.entities.environment().pool.set_status_codes(status_codes);
+        if let Some(current) = self.frontend.load_full()
+            && current.catalog.is_same_contract(&catalog)
+        {
+            return Ok(current);
+        }
+        let http_json = HttpJson::new(&catalog).map_err(|error| Rejection(error.to_string()))?;
+        tracing::info!(
+            "user function {} {} ({} {}, {})",
+            or_unnamed(&info.service_name),
+            info.service_version,
+            info.support_library_name,
+            info.support_library_version,
+            info.service_runtime
+        );
+        let frontend = Arc::new(Frontend {
+            router: Router::new(Arc::clone(&catalog), Arc::clone(&self.entities)),
+            catalog,
+            http_json,
+            max_request_size: self.settings.max_request_size,
+        });
+        self.frontend.store(Some(Arc::clone(&frontend)));
+        Ok(frontend)
+    }
+
+    /// Opens the port, the first time, and tells what is served.
+    async fn open(&self, frontend: Arc<Frontend>, listener: &mut Option<Listener>) {
+        if listener.is_none() {
+            match self.listen().await {
+                Ok(open) => *listener = Some(open),
+                Err(error) => {
+                    let reason = format!("cannot listen on {}: {error}", self.settings.listen);
+                    tracing::error!("{reason}");
+                    self.status.send_replace(Status::Failed { reason });
+                    return;
+                }
+            }
+        }
+        let listen = listener.as_ref().map_or(self.settings.listen, Listener::address);
+        let routes = frontend.http_json.routes().to_vec();
+        let warnings = frontend.catalog.warnings().to_vec();
+        self.status.send_replace(Status::Serving(Arc::new(Serving { listen, routes, warnings })));
+    }
+
+    async fn listen(&self) -> io::Result<Listener> {
+        let tcp: TcpListener = Listener::bind(self.settings.listen).await?;
+        let frontend = Arc::clone(&self.frontend);
+        let status = self.status.subscribe();
+        Listener::serve(tcp, move |request| {
+            let frontend = frontend.load_full();
+            let status = status.clone();
+            async move {
+                match frontend {
+                    Some(frontend) => frontend.serve(request).await,
+                    None => Ok(nothing_served(&status.borrow())),
+                }
+            }
+        })
+    }
+}
+
+/// The answer while a changed contract is rejected; gRPC clients read a 503 as UNAVAILABLE.
+fn nothing_served(status: &Status) -> Response<Body> {
+    let text = match status {
+        Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
+        _ => "there is no valid contract to serve yet".to_owned(),
+    };
+    let mut response = Response::new(Body::new(Full::from(text)));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let content_type = http::HeaderValue::from_static("text/plain; charset=UTF-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+    response
+}
+
+fn or_unnamed(name: &str) -> &str {
+    if name.is_empty() { "(unnamed)" } else { name }
+}

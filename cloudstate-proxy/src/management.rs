@@ -1,0 +1,94 @@
+//! `/ready`, `/alive` and `/metrics`, for whoever operates the proxy. Open from the first moment.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{Status, entities::Entities, frontend::Listener};
+
+/// How long the store may take to say that it works.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the endpoints tell about.
+pub(crate) struct Management {
+    pub(crate) status: watch::Receiver<Status>,
+    /// Why the user function cannot be reached now; none: it can.
+    pub(crate) unreachable: watch::Receiver<Option<String>>,
+    pub(crate) entities: Arc<Entities>,
+}
+
+/// Serves all endpoints on `listener`.
+pub(crate) fn serve(listener: TcpListener, management: Arc<Management>) -> io::Result<Listener> {
+    Listener::serve(listener, move |request| {
+        let management = Arc::clone(&management);
+        async move { Ok::<_, Infallible>(management.answer(&request).await) }
+    })
+}
+
+impl Management {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed\n");
+        }
+        match request.uri().path() {
+            "/alive" | "/live" => text(StatusCode::OK, "OK\n"),
+            "/ready" => self.ready().await,
+            "/metrics" => self.metrics(),
+            _ => text(StatusCode::NOT_FOUND, "there are /ready, /alive and /metrics\n"),
+        }
+    }
+
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        let mut reasons = Vec::new();
+        match &*self.status.borrow() {
+            Status::Serving(_) => {}
+            Status::Connecting { reason: None } => reasons.push("connecting to the user function".to_owned()),
+            Status::Connecting { reason: Some(reason) } => {
+                reasons.push(format!("connecting to the user function: {reason}"));
+            }
+            Status::Rejected { reason } => reasons.push(format!("the contract was rejected: {reason}")),
+            Status::Failed { reason } => reasons.push(reason.clone()),
+        }
+        if let Some(reason) = &*self.unreachable.borrow() {
+            reasons.push(format!("the user function is not reachable: {reason}"));
+        }
+        let check = self.entities.environment().store.check();
+        match tokio::time::timeout(CHECK_TIMEOUT, check).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => reasons.push(format!("the store does not work: {error}")),
+            Err(_) => reasons.push("the store does not answer".to_owned()),
+        }
+        if reasons.is_empty() {
+            return text(StatusCode::OK, "OK\n");
+        }
+        text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        match self.entities.environment().metrics.render() {
+            Ok(metrics) => response(StatusCode::OK, OPEN_METRICS, metrics),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n"),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<String>) -> Response<Full<Bytes>> {
+    response(status, TEXT, body)
+}
+
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<String>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,129 @@
+//! What discovery taught us, validated: services, methods, entity keys, descriptors.
+
+mod entity_key;
+mod validation;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use cloudstate_proto::{EntitySpec, google::api::HttpRule};
+
+pub use entity_key::{EntityKeyFields, KeyError};
+pub use validation::{Rejection, SUPPORTED_ENTITY_TYPES};
+
+use crate::schema::Schema;
+
+/// Everything a user function serves.
+#[derive(Debug)]
+pub struct ServiceCatalog {
+    methods: Vec<Arc<Method>>,
+    by_path: HashMap<String, Arc<Method>>,
+    descriptors: Bytes,
+    schema: Schema,
+    warnings: Vec<String>,
+}
+
+/// One service of the user function.
+#[derive(Debug)]
+pub struct Service {
+    /// The full name, for example `com.example.shoppingcart.ShoppingCart`.
+    pub name: Arc<str>,
+    /// Which protocol serves it.
+    pub kind: EntityKind,
+    /// Names the stored data of its entities.
+    pub persistence_id: Arc<str>,
+    /// How long an entity may be idle before it is passivated; none: the proxy's default.
+    pub passivate_after: Option<Duration>,
+}
+
+/// The kinds of entity this proxy hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityKind {
+    /// `cloudstate.eventsourced.EventSourced`
+    EventSourced,
+}
+
+/// One rpc of a service.
+#[derive(Debug)]
+pub struct Method {
+    /// The service it belongs to.
+    pub service: Arc<Service>,
+    /// The rpc's name as in the `.proto`.
+    pub name: Arc<str>,
+    /// The full name of the request message.
+    pub input_type: String,
+    /// The full name of the reply message.
+    pub output_type: String,
+    /// `type.googleapis.com/` and the input type.
+    pub input_type_url: String,
+    /// `type.googleapis.com/` and the output type.
+    pub output_type_url: String,
+    /// Where the entity id stands in the request.
+    pub entity_key: EntityKeyFields,
+    /// The rule of `google.api.http`; none: the default route.
+    pub http: Option<HttpRule>,
+}
+
+impl ServiceCatalog {
+    /// Validates what a user function answered to discovery.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the spec breaks, in words for its developer.
+    pub fn new(spec: EntitySpec, strict_version: bool) -> Result<Self, Rejection> {
+        validation::validate(spec, strict_version)
+    }
+
+    /// All methods, in the order of declaration.
+    pub fn methods(&self) -> &[Arc<Method>] {
+        &self.methods
+    }
+
+    /// The method that gRPC calls by `path`: `/<service>/<rpc>`.
+    pub fn by_path(&self, path: &str) -> Option<&Arc<Method>> {
+        self.by_path.get(path)
+    }
+
+    /// The method of a service, both by their exact names.
+    pub fn find(&self, service: &str, method: &str) -> Option<&Arc<Method>> {
+        self.by_path.get(&format!("/{service}/{method}"))
+    }
+
+    /// Whether a service of this name is served.
+    pub fn has_service(&self, service: &str) -> bool {
+        self.methods.iter().any(|method| &*method.service.name == service)
+    }
+
+    /// The descriptor set exactly as the user function sent it.
+    pub fn descriptors(&self) -> &Bytes {
+        &self.descriptors
+    }
+
+    /// The message types, for JSON.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// What is accepted but should be told to the developer.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether `other` would be served exactly as this one.
+    pub fn is_same_contract(&self, other: &ServiceCatalog) -> bool {
+        self.descriptors == other.descriptors
+            && self.methods.len() == other.methods.len()
+            && self.methods.iter().zip(&other.methods).all(|(a, b)| {
+                a.path() == b.path()
+                    && a.service.persistence_id == b.service.persistence_id
+                    && a.service.passivate_after == b.service.passivate_after
+            })
+    }
+}
+
+impl Method {
+    /// The gRPC path, `/<service>/<rpc>`.
+    pub fn path(&self) -> String {
+        format!("/{}/{}", self.service.name, self.name)
+    }
+}

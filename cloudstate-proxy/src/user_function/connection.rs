@@ -1,0 +1,104 @@
+//! One HTTP/2 connection to the user function, in clear text with prior knowledge.
+//!
+//! We drive the connection ourselves instead of taking tonic's channel, because two things must be known that a
+//! channel hides: how many streams are open on it, and when it is lost.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response, Uri};
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{net::TcpStream, sync::watch};
+use tonic::body::Body;
+use tower_service::Service;
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A silent peer is asked this often, and given up when it does not answer for as long as below.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to reach the user function.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    authority: String,
+    origin: Uri,
+}
+
+/// A live connection; clones share it.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    sender: http2::SendRequest<Body>,
+    origin: Uri,
+    closed: watch::Receiver<bool>,
+}
+
+impl Dial {
+    /// `authority` is `host:port`.
+    pub(crate) fn new(authority: &str) -> Result<Self, http::Error> {
+        let origin = Uri::builder().scheme("http").authority(authority).path_and_query("/").build()?;
+        Ok(Self { authority: authority.to_owned(), origin })
+    }
+
+    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.handshake());
+        connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn handshake(&self) -> io::Result<Connection> {
+        let tcp = TcpStream::connect(&self.authority).await?;
+        tcp.set_nodelay(true)?;
+        let (sender, driver) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .handshake(TokioIo::new(tcp))
+            .await
+            .map_err(io::Error::other)?;
+        let (lost, closed) = watch::channel(false);
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "connection to the user function lost");
+            }
+            lost.send_replace(true);
+        });
+        Ok(Connection { sender, origin: self.origin.clone(), closed })
+    }
+}
+
+impl Connection {
+    pub(crate) fn origin(&self) -> Uri {
+        self.origin.clone()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow() || self.sender.is_closed()
+    }
+
+    /// Resolves when the connection is lost.
+    pub(crate) async fn closed(&self) {
+        // An error means that the driver is gone without a word, which is the same to us.
+        let _ = self.closed.clone().wait_for(|closed| *closed).await;
+    }
+}
+
+impl Service<Request<Body>> for Connection {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.sender.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.sender.send_request(request))
+    }
+}
