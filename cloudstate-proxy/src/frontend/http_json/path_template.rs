@@ -9,6 +9,9 @@ use std::ops::Range;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+/// How many segments a template may have: far more than people write, and few enough to be walked recursively.
+const MAX_SEGMENTS: usize = 100;
+
 /// A parsed template. Its segments are those that a path is made of: a variable spans one or more of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PathTemplate {
@@ -58,6 +61,8 @@ pub(super) enum InvalidTemplate {
     RestNotLast,
     #[error("a literal must not hold any of `*`, `{{`, `}}`, `:`, `?`, `#` and line breaks")]
     InvalidLiteral,
+    #[error("a path has at most {MAX_SEGMENTS} segments")]
+    TooLong,
     #[error("only a verb follows a `:`: one word, at the very end")]
     InvalidVerb,
 }
@@ -156,6 +161,9 @@ impl<'t> Parser<'t> {
         if self.segments.last() == Some(&Segment::Rest) {
             return Err(InvalidTemplate::RestNotLast);
         }
+        if self.segments.len() == MAX_SEGMENTS {
+            return Err(InvalidTemplate::TooLong);
+        }
         self.segments.push(match text {
             "*" => Segment::One,
             "**" => Segment::Rest,
@@ -209,3 +217,6 @@ fn as_in_paths(literal: &str) -> Result<String, InvalidTemplate> {
     }
     Ok(utf8_percent_encode(literal, NOT_IN_PATHS).to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,6 @@ impl Search<'_> {
 fn route_of(leaf: &Leaf, matches: impl Fn(&Verb) -> bool) -> Option<usize> {
     leaf.iter().find(|(verb, _)| matches(verb)).map(|(_, route)| *route)
 }
+
+#[cfg(test)]
+mod tests;
