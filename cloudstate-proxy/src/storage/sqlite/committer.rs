@@ -219,3 +219,145 @@ fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, pin::Pin, task, thread};
+
+    use cloudstate_proto::Any;
+    use rusqlite::Connection;
+    use tempfile::TempDir;
+
+    use super::{super::schema, *};
+    use crate::storage::EntityKey;
+
+    /// Appends are queued before the committer runs, so what shares a commit is known.
+    struct Scene {
+        folder: TempDir,
+        queue: CommitQueue,
+        committer: Committer,
+        appends: Vec<Pin<Box<dyn Future<Output = Result<u64, StoreError>>>>>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("store.db");
+            schema::create_if_missing(&path).unwrap();
+            let (queue, committer) = Committer::new(schema::open_writer(&path).unwrap());
+            Self { folder, queue, committer, appends: Vec::new() }
+        }
+
+        fn queue(&mut self, append: Append) {
+            // Without tokio's budget, which would make one task that polls this much wait.
+            let mut append = Box::pin(tokio::task::unconstrained(self.queue.clone().append(append)));
+            let polled = append.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop()));
+            assert!(polled.is_pending(), "nobody commits yet");
+            self.appends.push(append);
+        }
+
+        /// Lets the committer work until all is done.
+        async fn run(self) -> (Vec<Result<u64, StoreError>>, Counters) {
+            let Self { folder: _folder, queue, committer, appends } = self;
+            let thread = thread::spawn(move || committer.run());
+            let mut results = Vec::new();
+            for append in appends {
+                results.push(append.await);
+            }
+            let counters = queue.counters();
+            queue.close().await;
+            thread.join().unwrap();
+            (results, counters)
+        }
+    }
+
+    fn append(entity: &str, expected: u64, bytes: usize) -> Append {
+        Append {
+            entity: EntityKey { persistence_id: "cart".into(), entity_id: entity.into() },
+            expected,
+            events: vec![Any { type_url: "t".to_owned(), value: vec![7; bytes].into() }],
+            snapshot: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_waits_shares_one_commit_and_a_conflict_fails_alone() {
+        let mut scene = Scene::new();
+        for n in 0..100 {
+            scene.queue(append(&format!("c{n}"), if n == 50 { 1 } else { 0 }, 10));
+        }
+        // The second of one entity finds what the first wrote.
+        scene.queue(append("c7", 1, 10));
+        assert_eq!(scene.queue.counters().queued, 101);
+
+        let (results, counters) = scene.run().await;
+        for (n, result) in results.into_iter().enumerate() {
+            match n {
+                50 => assert!(result.unwrap_err().is_conflict()),
+                100 => assert_eq!(result.unwrap(), 2),
+                _ => assert_eq!(result.unwrap(), 1),
+            }
+        }
+        let expected =
+            Counters { commits: 1, appends: 100, events: 100, conflicts: 1, ..Counters::default() };
+        assert_eq!(counters, expected);
+    }
+
+    #[tokio::test]
+    async fn whoever_appends_to_a_full_queue_waits() {
+        let mut scene = Scene::new();
+        for n in 0..QUEUED_APPENDS + 200 {
+            scene.queue(append(&format!("c{n}"), 0, 1));
+        }
+        assert_eq!(scene.queue.counters().queued, QUEUED_APPENDS);
+        let (results, counters) = scene.run().await;
+        assert!(results.iter().all(Result::is_ok));
+        assert!(counters.commits >= 2 && counters.appends as usize == QUEUED_APPENDS + 200, "{counters:?}");
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_in_bytes_too() {
+        let mut scene = Scene::new();
+        for n in 0..5 {
+            scene.queue(append(&format!("c{n}"), 0, QUEUED_BYTES / 3));
+        }
+        assert_eq!(scene.queue.counters().queued, 2);
+        let (results, _) = scene.run().await;
+        assert!(results.iter().all(Result::is_ok));
+    }
+
+    /// A file that may not grow stands for a full disk. A table of ballast makes room when it is dropped.
+    #[tokio::test]
+    async fn a_full_disk_fails_what_does_not_fit_until_there_is_room() {
+        let scene = Scene::new();
+        let Scene { folder, queue, committer, .. } = scene;
+        let writer = &committer.connection;
+        writer.execute_batch("CREATE TABLE ballast AS SELECT zeroblob(1000000) AS weight").unwrap();
+        let pages: i64 = writer.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        writer
+            .pragma_update_and_check(None, "max_page_count", pages + 4, |row| row.get::<_, i64>(0))
+            .unwrap();
+        let thread = thread::spawn(move || committer.run());
+        let store = |entity: &str, expected, bytes| queue.clone().append(append(entity, expected, bytes));
+
+        assert_eq!(store("c1", 0, 100).await.unwrap(), 1);
+        let error = store("c2", 0, 100_000).await.unwrap_err();
+        assert!(error.is_full() && error.is_unavailable(), "{error}");
+        assert!(error.to_string().contains("no room left"), "{error}");
+        assert_eq!(store("c1", 1, 100).await.unwrap(), 2, "what fits still goes in");
+        assert!(store("c2", 0, 100_000).await.unwrap_err().is_full());
+        queue.clone().check().await.unwrap();
+
+        let shell = Connection::open(folder.path().join("store.db")).unwrap();
+        shell.execute_batch("DROP TABLE ballast").unwrap();
+        assert_eq!(store("c2", 0, 100_000).await.unwrap(), 1);
+        let stored: String = shell
+            .query_row("SELECT group_concat(entity_id || sequence) FROM journal", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(stored, "c11,c12,c21", "what failed left nothing behind");
+        let counters = queue.counters();
+        assert_eq!((counters.failed_commits, counters.appends), (2, 3));
+        queue.close().await;
+        thread.join().unwrap();
+    }
+}

@@ -40,6 +40,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // A process id that is left behind misleads nobody but the person who reads the file.
         let _ = self.0.set_len(0);
+        // Closing the file is not enough: a child process that is just being forked shares it until it executes.
+        let _ = self.0.unlock();
     }
 }
 

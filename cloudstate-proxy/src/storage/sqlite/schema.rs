@@ -45,7 +45,7 @@ pub(super) fn locate(path: &Path) -> Result<PathBuf, Refusal> {
     }
 }
 
-/// Refuses a file that is no store, by its header alone, and without SQLite, which repairs what it opens.
+/// Refuses a file that is no store, by its header and length alone, without SQLite, which repairs what it opens.
 pub(super) fn refuse_foreign(path: &Path) -> Result<(), Refusal> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     const HEADER_BYTES: usize = 100;
@@ -64,28 +64,34 @@ pub(super) fn refuse_foreign(path: &Path) -> Result<(), Refusal> {
     if header[68..72] != APPLICATION_ID.to_be_bytes() {
         return foreign("it is the SQLite database of another program");
     }
-    Ok(())
+    refuse_broken_page(path, u64::from(u16::from_be_bytes([header[16], header[17]])))
+}
+
+/// SQLite takes what a cut-off last page lacks for zeros. While there is a write-ahead log the page may be whole in it.
+fn refuse_broken_page(path: &Path, page_bytes: u64) -> Result<(), Refusal> {
+    let length = length(path);
+    if length.checked_rem(page_bytes) == Some(0) || length_of_log(path) > 0 {
+        return Ok(());
+    }
+    Err(corrupt(path, format!("its {length} bytes are no whole number of pages")))
 }
 
 /// A write-ahead log without its file: SQLite would mix the old log into a new file, and it may hold what was
 /// acknowledged last.
 fn refuse_orphaned_log(path: &Path) -> Result<(), Refusal> {
-    let log = beside(path, "-wal");
-    match fs::metadata(&log) {
-        Ok(metadata) if metadata.len() > 0 => Err(corrupt(
-            path,
-            format!(
-                "the file is gone but its log {} is there (to start empty, delete that too)",
-                log.display()
-            ),
-        )),
-        _ => Ok(()),
+    if length_of_log(path) == 0 {
+        return Ok(());
     }
+    let log = beside(path, "-wal");
+    Err(corrupt(
+        path,
+        format!("the file is gone but its log {} is there (to start empty, delete that too)", log.display()),
+    ))
 }
 
 /// Creates the store aside and moves it into place, so that at its path there is none or a whole one.
 pub(super) fn create_if_missing(path: &Path) -> Result<(), Refusal> {
-    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+    if length(path) > 0 {
         return Ok(());
     }
     let draft = beside(path, ".new");
@@ -198,6 +204,15 @@ fn read_start(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
     let mut start = Vec::with_capacity(bytes);
     file.take(bytes as u64).read_to_end(&mut start)?;
     Ok(start)
+}
+
+/// 0 when there is no file.
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+fn length_of_log(path: &Path) -> u64 {
+    length(&beside(path, "-wal"))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
