@@ -1,0 +1,3 @@
+fn main() -> std::io::Result<()> {
+    cloudstate_build::compile_protos(&["proto/counter.proto"], &["proto"])
+}

@@ -1,0 +1,5 @@
+//! `cargo bench-sdk`; see the library.
+
+fn main() -> Result<(), bench::Error> {
+    bench::run()
+}
