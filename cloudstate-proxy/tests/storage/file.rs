@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use cloudstate_proxy::storage::{OpenError, StoreUrl, open};
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
 use crate::{append, cart, event, open_file, payload, read};
@@ -65,23 +65,24 @@ async fn a_dropped_store_lets_go_too() {
     let store = open_file(&path).await;
     store.append(append(&cart("c1"), 0, ["a"])).await.unwrap();
     drop(store);
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     let store = loop {
         match open(&StoreUrl::Sqlite(path.clone())).await {
             Ok(store) => break store,
-            Err(error) => assert!(error.is_in_use() && std::time::Instant::now() < deadline, "{error}"),
+            Err(error) => assert!(error.is_in_use() && Instant::now() < deadline, "{error}"),
         }
     };
     assert_eq!(read(&*store, &cart("c1")).await, [event(1, "a")]);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn an_open_store_is_refused_under_any_of_its_names() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store.db");
     let _store = open_file(&path).await;
     let other_name = folder.path().join("link.db");
-    symlink(&path, &other_name).unwrap();
+    std::os::unix::fs::symlink(&path, &other_name).unwrap();
     for path in [path, other_name] {
         let error = refusal(&path).await;
         assert!(error.is_in_use(), "{error}");
@@ -262,6 +263,35 @@ async fn what_a_shell_writes_is_seen_at_once() {
     assert_eq!(read(&*store, &cart("c1")).await, [event(1, "a"), event(2, "shell"), event(3, "b")]);
 }
 
+/// `rm -rf` on a running store: nothing is acknowledged that nobody will find again.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_taken_away_accepts_nothing_until_it_is_back() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let away = folder.path().join("away.db");
+    let store = open_file(&path).await;
+    store.append(append(&cart("c1"), 0, ["a"])).await.unwrap();
+
+    fs::rename(&path, &away).unwrap();
+    for replaced in [false, true] {
+        if replaced {
+            fs::copy(&away, &path).unwrap();
+        }
+        for error in
+            [store.append(append(&cart("c1"), 1, ["b"])).await.unwrap_err(), store.check().await.unwrap_err()]
+        {
+            assert!(error.is_unavailable(), "{error}");
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains("store.db was removed or replaced"), "{source}");
+        }
+    }
+    fs::rename(&away, &path).unwrap();
+    store.check().await.unwrap();
+    assert_eq!(store.append(append(&cart("c1"), 1, ["b"])).await.unwrap(), 2);
+    assert_eq!(store.counters().failed_commits, 2);
+}
+
 /// What is accepted before a close is finished by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_finishes_what_was_accepted() {
@@ -283,39 +313,78 @@ async fn closing_finishes_what_was_accepted() {
     }
 }
 
-/// The queries of `docs/storage-format.md`.
+/// Every query of `docs/storage-format.md`, the rules it states, and its backup, on a store in use.
 #[tokio::test]
-async fn the_views_show_names() {
+async fn the_format_is_as_documented() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store.db");
     let store = open_file(&path).await;
-    for (entity, expected, text) in [("c1", 0, "a"), ("c2", 0, "b"), ("c1", 1, "c")] {
+    for (entity, expected, text) in [("u1", 0, "a"), ("u2", 0, "b"), ("u1", 1, "c")] {
         let mut append = append(&cart(entity), expected, [text]);
         append.snapshot = Some(payload(&format!("after {text}")));
         store.append(append).await.unwrap();
     }
 
     let shell = Connection::open(&path).unwrap();
-    let rows = |sql: &str| -> Vec<String> {
-        let mut statement = shell.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.map(Result::unwrap).collect()
-    };
-    let line = "concat_ws(' ', persistence_id, entity_id, sequence, type_url, CAST(payload AS TEXT))";
+    let documented: Vec<&str> = include_str!("../../docs/storage-format.md")
+        .split("sqlite3 -readonly store.db \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let answers: Vec<usize> =
+        documented.iter().map(|sql| rows(&shell, sql.split(';').next().unwrap()).len()).collect();
+    assert_eq!(answers, [2, 1, 2, 0, 1, 0], "rows of each documented query");
+
     assert_eq!(
-        rows(&format!("SELECT concat_ws(' ', position, {line}) FROM journal ORDER BY position")),
+        rows(&shell, "SELECT *, CAST(payload AS TEXT) FROM (SELECT * FROM journal ORDER BY position)"),
         [
-            "1 shopping-cart c1 1 example.com/Text a",
-            "2 shopping-cart c2 1 example.com/Text b",
-            "3 shopping-cart c1 2 example.com/Text c"
+            "1|shopping-cart|u1|1|TIME|example.com/Text|61|a",
+            "2|shopping-cart|u2|1|TIME|example.com/Text|62|b",
+            "3|shopping-cart|u1|2|TIME|example.com/Text|63|c"
         ]
     );
     assert_eq!(
-        rows(&format!("SELECT {line} FROM snapshots ORDER BY entity_id")),
-        ["shopping-cart c1 2 example.com/Text after c", "shopping-cart c2 1 example.com/Text after b"]
+        rows(&shell, "SELECT *, CAST(payload AS TEXT) FROM (SELECT * FROM snapshots ORDER BY entity_id)"),
+        [
+            "shopping-cart|u1|2|TIME|example.com/Text|61667465722063|after c",
+            "shopping-cart|u2|1|TIME|example.com/Text|61667465722062|after b"
+        ]
     );
-    let minutes = rows("SELECT cast(max(abs(stored_at / 1000 - unixepoch())) / 60 AS TEXT) FROM journal");
-    assert_eq!(minutes, ["0"]);
-    assert_eq!(rows("PRAGMA integrity_check"), ["ok"]);
-    assert_eq!(rows("SELECT \"table\" FROM pragma_foreign_key_check"), [""; 0]);
+    for (pragma, value) in [
+        ("application_id", "1129534292"),
+        ("user_version", "1"),
+        ("page_size", "4096"),
+        ("journal_mode", "wal"),
+        ("encoding", "UTF-8"),
+        ("integrity_check", "ok"),
+    ] {
+        assert_eq!(rows(&shell, &format!("PRAGMA {pragma}")), [value], "{pragma}");
+    }
+    assert_eq!(rows(&shell, "PRAGMA foreign_key_check"), [""; 0]);
+
+    let backup = folder.path().join("backup.db");
+    shell.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    let restored = open_file(&backup).await;
+    assert_eq!(read(&*restored, &cart("u1")).await, [event(1, "a"), event(2, "c")]);
+    assert_eq!(restored.append(append(&cart("u1"), 2, ["d"])).await.unwrap(), 3);
+}
+
+/// Each row as text, its columns joined; a time of the last minutes is `TIME`.
+fn rows(shell: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = shell.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let text = |value: ValueRef<'_>| match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(time) if (now - 600_000..=now).contains(&time) => "TIME".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+        ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let rows = statement.query_map([], |row| {
+        let values = (0..columns).map(|column| row.get_ref(column).map(text));
+        Ok(values.collect::<Result<Vec<_>, _>>()?.join("|"))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
 }

@@ -2,6 +2,7 @@
 //! price of a disk flush is shared by all who wait for it.
 
 use std::{
+    error::Error,
     mem,
     sync::{
         Arc,
@@ -14,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::{error, info};
 
-use super::{journal::Journal, known::Known};
+use super::{journal::Journal, known::Known, place::Place};
 use crate::storage::{Append, Counters, MAX_APPEND_BYTES, StoreError};
 
 /// Whoever appends beyond these waits.
@@ -24,9 +25,10 @@ const QUEUED_BYTES: usize = MAX_APPEND_BYTES;
 
 pub(super) struct Committer {
     connection: Connection,
+    place: Place,
     requests: mpsc::Receiver<Request>,
     known: Known,
-    /// The last commit failed.
+    /// The last attempt to store something failed.
     failing: bool,
     counts: Arc<Counts>,
 }
@@ -47,12 +49,12 @@ struct Pending {
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 impl Committer {
-    pub(super) fn new(connection: Connection) -> (CommitQueue, Self) {
+    pub(super) fn new(connection: Connection, place: Place) -> (CommitQueue, Self) {
         let (sender, requests) = mpsc::channel(QUEUED_APPENDS);
         let counts = Arc::new(Counts::default());
         let room = Arc::new(Semaphore::new(QUEUED_BYTES));
         let queue = CommitQueue { sender, room, counts: Arc::clone(&counts) };
-        (queue, Self { connection, requests, known: Known::default(), failing: false, counts })
+        (queue, Self { connection, place, requests, known: Known::default(), failing: false, counts })
     }
 
     /// Works until the store is closed or dropped.
@@ -80,14 +82,12 @@ impl Committer {
         }
         match self.store(&batch) {
             Ok(stored) => {
-                self.counts.committed(&batch, &stored);
-                self.note_success();
+                self.note_success(&batch, &stored);
                 for (pending, stored) in batch.into_iter().zip(stored) {
                     let _ = pending.answer.send(stored);
                 }
             }
             Err(error) => {
-                self.counts.failed_commits.fetch_add(1, Relaxed);
                 self.note_failure(&error);
                 for pending in batch {
                     let _ = pending.answer.send(Err(error.clone()));
@@ -98,6 +98,7 @@ impl Committer {
 
     /// One transaction. The outer error fails the batch, an inner one its append.
     fn store(&mut self, batch: &[Pending]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+        self.place.check()?;
         // Dropped without a commit it rolls back.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.known.forget_if_outdated(&transaction)?;
@@ -110,15 +111,29 @@ impl Committer {
         Ok(stored)
     }
 
+    fn note_success(&mut self, batch: &[Pending], stored: &[Result<u64, StoreError>]) {
+        self.counts.committed(batch, stored);
+        // Refusing an append needs no disk, so it proves nothing.
+        if self.failing && stored.iter().any(Result::is_ok) {
+            self.failing = false;
+            info!("the store can be written again");
+        }
+    }
+
+    fn note_failure(&mut self, error: &StoreError) {
+        // It may hold what was not committed.
+        self.known = Known::default();
+        self.counts.failed_commits.fetch_add(1, Relaxed);
+        if !mem::replace(&mut self.failing, true) {
+            error!(error = error as &dyn Error, "the store cannot be written");
+        }
+    }
+
     fn check(&mut self, checks: Vec<Answer<()>>) {
         if checks.is_empty() {
             return;
         }
         let checked = self.try_to_write();
-        match &checked {
-            Ok(()) => self.note_success(),
-            Err(error) => self.note_failure(error),
-        }
         for answer in checks {
             let _ = answer.send(checked.clone());
         }
@@ -127,26 +142,13 @@ impl Committer {
     /// Takes the write lock; after a failure also writes a page and flushes it, for only that shows whether the disk
     /// works again.
     fn try_to_write(&mut self) -> Result<(), StoreError> {
+        self.place.check()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if self.failing {
             let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
             transaction.pragma_update(None, "user_version", version)?;
         }
         Ok(transaction.commit()?)
-    }
-
-    fn note_success(&mut self) {
-        if mem::take(&mut self.failing) {
-            info!("the store can be written again");
-        }
-    }
-
-    fn note_failure(&mut self, error: &StoreError) {
-        // It may hold what was not committed.
-        self.known = Known::default();
-        if !mem::replace(&mut self.failing, true) {
-            error!(error = error as &dyn std::error::Error, "the store cannot be written");
-        }
     }
 }
 
@@ -244,7 +246,8 @@ mod tests {
             let folder = TempDir::new().unwrap();
             let path = folder.path().join("store.db");
             schema::create_if_missing(&path).unwrap();
-            let (queue, committer) = Committer::new(schema::open_writer(&path).unwrap());
+            let place = Place::of(&path).unwrap();
+            let (queue, committer) = Committer::new(schema::open_writer(&path).unwrap(), place);
             Self { folder, queue, committer, appends: Vec::new() }
         }
 

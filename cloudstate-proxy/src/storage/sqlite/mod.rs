@@ -8,6 +8,7 @@ mod fault;
 mod journal;
 mod known;
 mod lock;
+mod place;
 mod reader;
 mod schema;
 
@@ -22,6 +23,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 use self::{
     committer::{CommitQueue, Committer},
     lock::Lock,
+    place::Place,
     reader::ReadQueue,
 };
 use super::{
@@ -53,7 +55,7 @@ impl SqliteStore {
         let no_thread = |source| Refusal::failed(&path, "start a thread for it", source);
 
         let (reads, reader_threads) = reader::start(readers).map_err(no_thread)?;
-        let (commits, committer) = Committer::new(writer);
+        let (commits, committer) = Committer::new(writer, Place::of(&path)?);
         let (end, ended) = watch::channel(());
         let close_reads = reads.clone();
         thread::Builder::new()
