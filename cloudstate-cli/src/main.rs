@@ -1,2 +1,5 @@
-//! Skeleton.
-fn main() {}
+//! The program `cloudstate`.
+
+fn main() -> std::process::ExitCode {
+    cloudstate_cli::main()
+}
