@@ -11,6 +11,7 @@ use std::{
 };
 
 use cloudstate_proto::{EntitySpec, ProxyInfo, entity_discovery_client::EntityDiscoveryClient};
+use tonic::transport::Endpoint;
 
 const DOCKERFILE: &str = include_str!("../Dockerfile");
 
@@ -81,9 +82,12 @@ async fn discover(port: u16) -> EntitySpec {
         ..ProxyInfo::default()
     };
     let deadline = Instant::now() + Duration::from_secs(20);
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
     loop {
-        match EntityDiscoveryClient::connect(format!("http://127.0.0.1:{port}")).await {
-            Ok(mut client) => return client.discover(proxy).await.unwrap().into_inner(),
+        match endpoint.connect().await {
+            Ok(channel) => {
+                return EntityDiscoveryClient::new(channel).discover(proxy).await.unwrap().into_inner();
+            }
             Err(error) => assert!(Instant::now() < deadline, "no answer on port {port}: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
