@@ -515,8 +515,8 @@ fn first_parsed<T, E: Display, const N: usize>(
 ) -> Result<Option<T>, SettingError> {
     let mut first = None;
     for Text { text, source_name } in texts.into_iter().flatten() {
-        let value = parse(text.trim())
-            .map_err(|reason| SettingError { source_name, reason: reason.to_string() })?;
+        let value =
+            parse(text.trim()).map_err(|reason| SettingError { source_name, reason: reason.to_string() })?;
         first.get_or_insert(value);
     }
     Ok(first)
@@ -604,7 +604,9 @@ fn time(text: &str) -> Result<Duration, String> {
             Ok(Duration::from_millis(time))
         }
         Some(_) if milliseconds > 0 => Err(format!("{text:?} is too long; write at most 365d")),
-        _ => Err(format!("{text:?} is not a time; write a whole number and a unit, such as 500ms, 30s or 1m")),
+        _ => {
+            Err(format!("{text:?} is not a time; write a whole number and a unit, such as 500ms, 30s or 1m"))
+        }
     }
 }
 
@@ -624,7 +626,9 @@ fn size(text: &str) -> Result<usize, String> {
     };
     match number.and_then(|number| number.checked_mul(bytes)) {
         Some(size @ 1..=LARGEST) => Ok(size as usize),
-        Some(_) if bytes > 0 => Err(format!("{text:?} is out of range; write a size from 1 to {LARGEST} bytes")),
+        Some(_) if bytes > 0 => {
+            Err(format!("{text:?} is out of range; write a size from 1 to {LARGEST} bytes"))
+        }
         _ => Err(format!("{text:?} is not a size; write bytes or a unit, such as 65536, 64KiB or 12MiB")),
     }
 }
@@ -662,7 +666,8 @@ impl clap::Args for Arguments {
 
 impl clap::FromArgMatches for Arguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let value = |setting: &&Setting| Some((setting.flag, matches.get_one::<String>(setting.flag)?.clone()));
+        let value =
+            |setting: &&Setting| Some((setting.flag, matches.get_one::<String>(setting.flag)?.clone()));
         let properties = matches.get_many::<String>(REFERENCE).into_iter().flatten().cloned().collect();
         Ok(Self { flags: SETTINGS.iter().filter_map(value).collect(), properties })
     }

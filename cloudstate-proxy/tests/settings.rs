@@ -126,12 +126,7 @@ fn every_source_sets_its_setting() {
         (&["-Dcloudstate.proxy.backoff.max=10s"], &[], "backoff_max", "10s"),
         (&["--strict-protocol-version"], &[], "strict_protocol_version", "true"),
         (&[], &[("CLOUDSTATE_STRICT_PROTOCOL_VERSION", "1")], "strict_protocol_version", "true"),
-        (
-            &["-Dcloudstate.proxy.protocol-compatibility-check=true"],
-            &[],
-            "strict_protocol_version",
-            "true",
-        ),
+        (&["-Dcloudstate.proxy.protocol-compatibility-check=true"], &[], "strict_protocol_version", "true"),
         (&["--rediscover"], &[], "rediscover", "true"),
         (&["--rediscover=false"], &[("CLOUDSTATE_REDISCOVER", "true")], "rediscover", "false"),
     ];
@@ -239,21 +234,13 @@ fn a_bad_value_is_named_with_what_is_allowed() {
             &[],
             r#"--max-request-size: "lots" is not a size; write bytes or a unit, such as 65536, 64KiB or 12MiB"#,
         ),
-        (
-            &["--stash-size=0"],
-            &[],
-            r#"--stash-size: "0" is out of range; write a number from 1 to 1000000"#,
-        ),
+        (&["--stash-size=0"], &[], r#"--stash-size: "0" is out of range; write a number from 1 to 1000000"#),
         (
             &[],
             &[("CLOUDSTATE_REDISCOVER", "maybe")],
             r#"CLOUDSTATE_REDISCOVER: "maybe" is neither true nor false"#,
         ),
-        (
-            &["--backoff-min=5s"],
-            &[],
-            "--backoff-min: 5s is longer than --backoff-max, which is 2s",
-        ),
+        (&["--backoff-min=5s"], &[], "--backoff-min: 5s is longer than --backoff-max, which is 2s"),
         // A value that is not used because a stronger one is there is checked all the same.
         (
             &["--relay-timeout=1s"],
@@ -283,10 +270,7 @@ fn a_reference_argument_without_effect_is_a_warning() {
                  no-store.conf; choose the store with --store",
             ),
         ),
-        (
-            "-Dakka.loglevel=DEBUG",
-            Some("-Dakka.loglevel has no effect: this proxy has no such setting"),
-        ),
+        ("-Dakka.loglevel=DEBUG", Some("-Dakka.loglevel has no effect: this proxy has no such setting")),
         (
             "-Dcloudstate.proxy.number-of-shards=10",
             Some("-Dcloudstate.proxy.number-of-shards has no effect: this proxy has no such setting"),

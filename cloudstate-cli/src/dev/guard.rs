@@ -137,7 +137,10 @@ fn asked_to_end(mut link: UnixStream) -> io::Result<impl Future<Output = ()>> {
 fn start(command: &[OsString]) -> io::Result<(Child, Pid)> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let child = Command::new(program).args(arguments).stdin(Stdio::null()).process_group(0).spawn()?;
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
+    let pid = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .ok_or_else(|| io::Error::other("it has no process id"))?;
     Ok((child, Pid::from_raw(pid)))
 }
 

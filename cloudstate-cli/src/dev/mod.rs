@@ -149,7 +149,7 @@ fn scope(program: &Program, also: Vec<PathBuf>, store: &StoreUrl) -> io::Result<
     };
     Ok(Scope {
         paths: program.folders.iter().cloned().chain(also).collect(),
-        output: program.output().map(PathBuf::from),
+        output: program.output(),
         store,
         logs: vec![FileId::of(io::stdout())?, FileId::of(io::stderr())?],
     })

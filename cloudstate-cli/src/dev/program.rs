@@ -46,11 +46,13 @@ impl Program {
         Some(Self { name, root, folders, kind: Kind::Command(command) })
     }
 
-    /// Where building it puts files that are not sources.
-    pub(super) fn output(&self) -> Option<&Path> {
+    /// What building it writes: not sources.
+    pub(super) fn output(&self) -> Vec<PathBuf> {
         match &self.kind {
-            Kind::Package(binary) => Some(&binary.target_directory),
-            Kind::Command(_) => None,
+            Kind::Package(binary) => {
+                vec![binary.target_directory.clone(), binary.workspace_root.join("Cargo.lock")]
+            }
+            Kind::Command(_) => Vec::new(),
         }
     }
 

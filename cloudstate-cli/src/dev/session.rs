@@ -63,8 +63,10 @@ impl Session {
         program: Program,
         launcher: Launcher,
         watch: Watch,
-        status: watch::Receiver<Status>,
+        mut status: watch::Receiver<Status>,
     ) -> Self {
+        // What happened before is news as well.
+        status.mark_changed();
         Self {
             program: Arc::new(program),
             launcher,
@@ -186,10 +188,9 @@ impl Session {
                 }
             }
             Status::Rejected { reason } => {
-                let rejected = Said::Rejected(reason);
-                if let (true, Said::Rejected(reason)) = (self.said != rejected, &rejected) {
+                if self.said != Said::Rejected(reason.clone()) {
                     print_notice(&format!("the proxy refuses {}: {reason}", self.program.name));
-                    self.said = rejected;
+                    self.said = Said::Rejected(reason);
                 }
             }
             Status::Failed { reason } => return Err(Reason::Proxy(reason)),

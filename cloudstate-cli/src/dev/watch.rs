@@ -33,8 +33,8 @@ const AT_MOST: usize = 20;
 pub(super) struct Scope {
     /// Files and folders with all that is in them, but for hidden and ignored files.
     pub(super) paths: Vec<PathBuf>,
-    /// A folder that is not looked at.
-    pub(super) output: Option<PathBuf>,
+    /// Files and folders that are not looked at.
+    pub(super) output: Vec<PathBuf>,
     /// A file that is not looked at, nor those beside it whose names begin with its name.
     pub(super) store: Option<PathBuf>,
     /// Files that our own output goes to.
@@ -245,8 +245,8 @@ impl Scope {
     }
 
     fn includes(&self, path: &Path) -> bool {
-        self.output.as_deref() != Some(path)
-            && !self.store.as_deref().is_some_and(|store| belongs_to(path, store))
+        let is_output = self.output.iter().any(|output| output == path);
+        !is_output && !self.store.as_deref().is_some_and(|store| belongs_to(path, store))
     }
 }
 
@@ -364,7 +364,7 @@ mod tests {
         ]);
         let mut watch = Watch::start(Scope {
             paths: vec![folder.root.clone()],
-            output: Some(folder.root.join("target")),
+            output: vec![folder.root.join("target")],
             store: Some(folder.root.join("data/store.db")),
             logs: vec![FileId::of(File::open(folder.root.join("dev.log")).unwrap()).unwrap()],
         })

@@ -1,0 +1,164 @@
+//! `cloudstate dev` on real packages and commands, as far as it needs no user function that speaks the protocol.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// Long enough to compile a small package on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A running `cloudstate dev` and what it says on stderr.
+struct Dev {
+    process: Child,
+    said: Receiver<String>,
+    lines: Vec<String>,
+}
+
+impl Dev {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut process = cloudstate(folder)
+            .args(["dev", "--listen", "127.0.0.1:0", "--management", "off", "--store", "memory"])
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        let (sender, said) = channel();
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, said, lines: Vec::new() }
+    }
+
+    /// Waits for a line that contains `text`. Those of other processes may come before or after ours: the lines passed
+    /// over are kept.
+    #[track_caller]
+    fn says(&mut self, text: &str) -> String {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(found) = self.lines.iter().position(|line| line.contains(text)) {
+                return self.lines.remove(found);
+            }
+            match self.said.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.lines.push(line),
+                Err(_) => panic!("it did not say {text:?} but:\n{}", self.lines.join("\n")),
+            }
+        }
+    }
+
+    fn interrupt(&mut self) -> ExitStatus {
+        kill(Pid::from_raw(self.process.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Without the settings of whoever runs the tests.
+fn cloudstate(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudstate"));
+    command.current_dir(folder).env_remove("RUST_LOG").env_remove("CARGO_TARGET_DIR");
+    command
+}
+
+fn refusal(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = cloudstate(folder).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// `… runs as process 7, on port 8` → 8
+fn port(line: &str) -> &str {
+    line.rsplit_once("port ").unwrap().1
+}
+
+#[test]
+fn a_changed_file_restarts_a_command_on_the_same_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("serve.sh");
+    fs::write(&script, "echo \"first on $HOST:$PORT\" >&2; sleep 1000").unwrap();
+    let mut dev = Dev::start(folder.path(), &["--", "sh", "serve.sh"]);
+    let first = dev.says("sh runs as process ");
+    dev.says(&format!("first on 127.0.0.1:{}", port(&first)));
+
+    fs::write(&script, "echo \"second on $HOST:$PORT\" >&2; exit 3").unwrap();
+    dev.says("serve.sh changed");
+    dev.says(&format!("second on 127.0.0.1:{}", port(&first)));
+    dev.says("sh ended with exit status 3; save a file to start it again");
+    assert_eq!(dev.interrupt().code(), Some(0));
+}
+
+#[test]
+fn a_failed_build_is_shown_once_and_waits_for_the_next_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+    write("Cargo.toml", "[package]\nname = \"cart\"\nedition = \"2024\"\n");
+    fs::create_dir(folder.path().join("src")).unwrap();
+    write("src/main.rs", "fn main() { this is not Rust }");
+
+    let mut dev = Dev::start(folder.path(), &["cart"]);
+    dev.says("error: expected one of");
+    dev.says("cloudstate: the build failed; waiting for the next save");
+
+    let waits = "fn main() { std::thread::park() }";
+    write("src/main.rs", waits);
+    dev.says("cloudstate: src/main.rs changed");
+    dev.says("cloudstate: cart runs as process ");
+
+    write("src/main.rs", "fn main() { nor is this }");
+    dev.says("cloudstate: the build failed; cart keeps running as it was, waiting for the next save");
+    assert_eq!(dev.interrupt().code(), Some(0));
+    assert!(
+        dev.lines
+            .iter()
+            .chain(&dev.said.iter().collect::<Vec<_>>())
+            .all(|line| !line.contains("the build failed")),
+        "a failed build was shown more than once"
+    );
+}
+
+#[test]
+fn what_cannot_be_developed_is_explained_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = ["dev", "--listen", "127.0.0.1:0", "--management", "off", "--store", "memory"];
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["cart"], 1, "error: there is no Cargo.toml in "),
+        (&["--", "no-such-command"], 1, "error: cannot run no-such-command: No such file or directory"),
+        (&["--watch", "nowhere", "--", "sh"], 1, "error: cannot watch nowhere: No such file or directory"),
+        (&["--user-function", "a:1", "--", "sh"], 2, "error: --user-function: dev starts"),
+    ];
+    for (arguments, code, expected) in cases {
+        let (exit, stderr) = refusal(folder.path(), &[&base[..], arguments].concat());
+        assert_eq!(exit, Some(code), "{stderr}");
+        assert!(stderr.starts_with(expected) && stderr.lines().count() == 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (&["proxy", "--listen", "nowhere"][..], "error: --listen: \"nowhere\" is not an address"),
+        (&["proxy", "--no-such-flag"], "error: unexpected argument '--no-such-flag'"),
+        (&["dev"], "error: the following required arguments were not provided"),
+        (&["dev", "cart", "--", "sh"], "error: the argument '[PACKAGE]' cannot be used with '[COMMAND]...'"),
+    ] {
+        let (exit, stderr) = refusal(folder.path(), arguments);
+        assert_eq!(exit, Some(2), "{stderr}");
+        assert!(stderr.starts_with(expected), "{stderr}");
+    }
+}
