@@ -8,6 +8,7 @@ use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value,
 };
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_path_to_error::Segment;
 
 use super::text::wrapped_field;
 
@@ -43,7 +44,8 @@ fn place_of_error(descriptor: &MessageDescriptor, json: &[u8]) -> String {
     let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
     let result = DynamicMessage::deserialize(descriptor.clone(), tracked);
     let path = track.path();
-    if result.is_err() && path.iter().len() > 0 { format!("at `{path}`: ") } else { String::new() }
+    let is_known = path.iter().len() > 0 && !path.iter().any(|segment| matches!(segment, Segment::Unknown));
+    if result.is_err() && is_known { format!("at `{path}`: ") } else { String::new() }
 }
 
 pub(super) fn print(message: &DynamicMessage) -> Result<Vec<u8>, Unprintable> {

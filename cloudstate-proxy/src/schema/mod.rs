@@ -12,7 +12,8 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage,
+    Value,
 };
 
 pub use descriptor_set::SchemaError;
@@ -89,7 +90,7 @@ pub enum UnknownField {
 }
 
 /// A message, being built or read.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Message {
     value: DynamicMessage,
 }
@@ -335,9 +336,14 @@ impl Message {
     }
 }
 
+/// The JSON; the library's own form follows descriptors, which go round in circles.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.value.fmt(f)
+        let name = self.value.descriptor().full_name().to_owned();
+        match self.to_json() {
+            Ok(json) => write!(f, "{name} {}", String::from_utf8_lossy(&json)),
+            Err(error) => write!(f, "{name} ({error})"),
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
-
 use super::{
     http_rule::{Binding, BodyRule},
     path_template::{PathTemplate, Segment},
@@ -37,8 +35,8 @@ pub(super) fn path(binding: &Binding) -> String {
 pub(super) fn body(binding: &Binding) -> Option<String> {
     match &binding.body {
         BodyRule::Nothing => None,
-        BodyRule::Message => Some(message(&binding.input, 0, &binding.variables).to_string()),
-        BodyRule::Field(_, inner) => Some(message(inner, 0, &[]).to_string()),
+        BodyRule::Message => Some(message(&binding.input, 0, &binding.variables)),
+        BodyRule::Field(_, inner) => Some(message(inner, 0, &[])),
     }
 }
 
@@ -52,12 +50,13 @@ fn path_value(path: &FieldPath) -> String {
     }
 }
 
-fn message(message: &MessageType, depth: u32, in_path: &[FieldPath]) -> Value {
-    if let Some(value) = well_known(message) {
-        return value;
+/// JSON with the fields in their order.
+fn message(message: &MessageType, depth: u32, in_path: &[FieldPath]) -> String {
+    if let Some(json) = well_known(message) {
+        return json.to_owned();
     }
     let mut oneofs = HashSet::new();
-    let mut object = Map::new();
+    let mut members = Vec::new();
     for field in message.fields() {
         let is_in_path = in_path.iter().any(|path| path.leaf() == field);
         let is_second_of_oneof = field.oneof().is_some_and(|oneof| !oneofs.insert(oneof));
@@ -65,47 +64,51 @@ fn message(message: &MessageType, depth: u32, in_path: &[FieldPath]) -> Value {
             continue;
         }
         if let Some(value) = field_value(&field, depth) {
-            object.insert(field.json_name().to_owned(), value);
+            members.push(format!("{}:{value}", quoted(field.json_name())));
         }
     }
-    Value::Object(object)
+    format!("{{{}}}", members.join(","))
 }
 
 /// None for what cannot be guessed.
-fn field_value(field: &Field, depth: u32) -> Option<Value> {
+fn field_value(field: &Field, depth: u32) -> Option<String> {
     if field.is_map() {
-        return Some(json!({}));
+        return Some("{}".to_owned());
     }
     let value = match field.kind() {
-        FieldKind::Integer => json!(1),
-        FieldKind::Float => json!(1.5),
-        FieldKind::Bool => json!(true),
-        FieldKind::String => json!(text(field)),
-        FieldKind::Bytes => json!("AQ=="),
-        FieldKind::Enum(names) => json!(names.first()?),
+        FieldKind::Integer => "1".to_owned(),
+        FieldKind::Float => "1.5".to_owned(),
+        FieldKind::Bool => "true".to_owned(),
+        FieldKind::String => quoted(&text(field)),
+        FieldKind::Bytes => quoted("AQ=="),
+        FieldKind::Enum(names) => quoted(names.first()?),
         FieldKind::Message(inner) if inner.full_name() == "google.protobuf.Any" => return None,
         FieldKind::Message(inner) if depth < MAX_DEPTH => message(&inner, depth + 1, &[]),
-        FieldKind::Message(inner) => well_known(&inner).unwrap_or(json!({})),
+        FieldKind::Message(inner) => well_known(&inner).unwrap_or("{}").to_owned(),
     };
-    Some(if field.is_list() { json!([value]) } else { value })
+    Some(if field.is_list() { format!("[{value}]") } else { value })
 }
 
 /// Messages whose JSON is not an object of their fields.
-fn well_known(message: &MessageType) -> Option<Value> {
-    let value = match message.full_name().strip_prefix("google.protobuf.")? {
-        "Timestamp" => json!("2030-12-31T23:59:59Z"),
-        "Duration" => json!("1.5s"),
-        "FieldMask" => json!(""),
-        "Struct" | "Empty" => json!({}),
-        "ListValue" => json!([]),
-        "Value" | "StringValue" => json!("text"),
-        "BytesValue" => json!("AQ=="),
-        "BoolValue" => json!(true),
-        "DoubleValue" | "FloatValue" => json!(1.5),
-        "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value" => json!(1),
+fn well_known(message: &MessageType) -> Option<&'static str> {
+    let json = match message.full_name().strip_prefix("google.protobuf.")? {
+        "Timestamp" => "\"2030-12-31T23:59:59Z\"",
+        "Duration" => "\"1.5s\"",
+        "FieldMask" => "\"\"",
+        "Struct" | "Empty" => "{}",
+        "ListValue" => "[]",
+        "Value" | "StringValue" => "\"text\"",
+        "BytesValue" => "\"AQ==\"",
+        "BoolValue" => "true",
+        "DoubleValue" | "FloatValue" => "1.5",
+        "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value" => "1",
         _ => return None,
     };
-    Some(value)
+    Some(json)
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// `u1` for an id of a user, else the name of the field.

@@ -46,7 +46,8 @@ fn what_is_no_template_is_refused() {
 
 #[test]
 fn variables_capture_what_their_segments_match() {
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    type Captures = &'static [(&'static str, &'static str)];
+    let cases: &[(&str, &str, Captures)] = &[
         ("/carts", "/carts", &[]),
         ("/carts/{user_id}", "/carts/u1", &[("user_id", "u1")]),
         ("/carts/{user_id}", "/carts/", &[("user_id", "")]),

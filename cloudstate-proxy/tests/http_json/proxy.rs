@@ -1,0 +1,126 @@
+//! A frontend in front of calls whose answer is known.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use cloudstate_proxy::{
+    frontend::http_json::HttpJson,
+    routing::{BoxFuture, Call, Calls, Failure, Reply},
+    schema::{Message, MessageType},
+    service_catalog::ServiceCatalog,
+};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+
+use crate::contracts;
+
+pub(crate) const MAX_REQUEST_SIZE: usize = 64 * 1024;
+
+pub(crate) struct Proxy {
+    pub(crate) catalog: Arc<ServiceCatalog>,
+    pub(crate) http: HttpJson,
+    pub(crate) calls: CannedCalls,
+}
+
+/// Answers every call alike and remembers it.
+pub(crate) struct CannedCalls {
+    pub(crate) answer: Mutex<Result<Reply, Failure>>,
+    pub(crate) seen: Mutex<Vec<Call>>,
+}
+
+/// A response, read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: String,
+}
+
+impl Calls for CannedCalls {
+    fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
+        self.seen.lock().unwrap().push(call);
+        let answer = self.answer.lock().unwrap().clone();
+        Box::pin(async { answer })
+    }
+}
+
+impl Proxy {
+    pub(crate) fn new(catalog: Arc<ServiceCatalog>) -> Self {
+        let http = HttpJson::new(&catalog).unwrap();
+        let calls = CannedCalls { answer: Mutex::new(Ok(Reply::default())), seen: Mutex::default() };
+        Self { catalog, http, calls }
+    }
+
+    pub(crate) fn shapes() -> Self {
+        Self::new(contracts::catalog(contracts::compile("shapes.proto", contracts::SHAPES), &["test.Shapes"]))
+    }
+
+    pub(crate) fn shopping_cart() -> Self {
+        let descriptors = contracts::compile("shoppingcart/shoppingcart.proto", contracts::SHOPPING_CART);
+        Self::new(contracts::catalog(descriptors, &["com.example.shoppingcart.ShoppingCart"]))
+    }
+
+    pub(crate) fn message_type(&self, name: &str) -> MessageType {
+        self.catalog.schema().message_type(name).unwrap()
+    }
+
+    /// JSON in the form in which messages of this type are printed.
+    pub(crate) fn normalized(&self, message_type: &str, json: &str) -> String {
+        json_of(&self.message_type(message_type).from_json(json.as_bytes()).unwrap())
+    }
+
+    /// From now on, calls are answered with this message.
+    pub(crate) fn reply_with(&self, payload: impl Into<Bytes>) {
+        *self.calls.answer.lock().unwrap() = Ok(Reply { payload: Some(payload.into()), metadata: None });
+    }
+
+    pub(crate) async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+        self.http.serve(request, &self.calls, MAX_REQUEST_SIZE).await
+    }
+
+    /// Sends `POST /path` with a body and, if it has one, a JSON content type.
+    pub(crate) async fn send(&self, request_line: &str, body: &str) -> Answer {
+        let (method, uri) = request_line.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(uri);
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        let request = request.body(Full::from(body.to_owned())).unwrap();
+        Answer::read(self.serve(request).await).await
+    }
+
+    /// The rpc and the request message that a request arrives as, in JSON.
+    #[track_caller]
+    pub(crate) fn only_call(&self) -> (String, String) {
+        let mut seen = std::mem::take(&mut *self.calls.seen.lock().unwrap());
+        let call = seen.pop().expect("the request was refused");
+        assert!(seen.is_empty(), "one request, several calls");
+        let message = self.message_type(&call.method.input_type).decode(call.payload).unwrap();
+        (call.method.name.to_string(), json_of(&message))
+    }
+}
+
+impl Answer {
+    pub(crate) async fn read(response: Response<Full<Bytes>>) -> Self {
+        let (head, body) = response.into_parts();
+        let content_type = head.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
+        let body = body.collect().await.unwrap().to_bytes();
+        Self {
+            status: head.status.as_u16(),
+            content_type: content_type.to_owned(),
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    pub(crate) fn json(body: &str) -> Self {
+        Self { status: 200, content_type: "application/json".to_owned(), body: body.to_owned() }
+    }
+
+    pub(crate) fn text(status: u16, body: &str) -> Self {
+        Self { status, content_type: "text/plain; charset=UTF-8".to_owned(), body: body.to_owned() }
+    }
+}
+
+fn json_of(message: &Message) -> String {
+    String::from_utf8(message.to_json().unwrap()).unwrap()
+}
