@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     generate::ServiceModules,
     include_file::{self, OutDir},
-    name_clashes,
+    name_clashes, unnamed_messages,
 };
 
 /// What to generate, and how; made by [`configure`](crate::configure).
@@ -166,13 +166,14 @@ impl Builder {
             Some(folder) => OutDir::Chosen(folder),
             None => OutDir::Cargo(env::var_os("OUT_DIR").ok_or(Error::NoOutDir)?.into()),
         };
-        let Compiled { mut files, descriptors, paths } = compiler::compile(protos, includes)?;
-        for path in paths.values() {
+        let Compiled { mut files, descriptors, places } = compiler::compile(protos, includes)?;
+        for path in places.0.values() {
             println!("cargo:rerun-if-changed={}", path.display());
         }
 
         files.file.retain(|file| !bundled_protos::is_option_file(file.name()));
-        name_clashes::check(&files.file, &self.externs, &paths)?;
+        name_clashes::check(&files.file, &self.externs, &places)?;
+        unnamed_messages::check(&files.file, &self.externs, &places)?;
         doc_comments::make_safe(&mut files.file);
 
         self.config.service_generator(Box::new(ServiceModules::new(&descriptors)?));

@@ -1,7 +1,6 @@
 //! From `.proto` files to descriptors.
 
 use std::{
-    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -12,7 +11,7 @@ use protox::{
     file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver},
 };
 
-use crate::{bundled_protos::BundledProtos, error::Error};
+use crate::{bundled_protos::BundledProtos, error::Error, places::Places};
 
 mod diagnostic;
 
@@ -22,8 +21,8 @@ pub(crate) struct Compiled {
     pub(crate) files: FileDescriptorSet,
     /// The same as bytes, without comments but with the custom options, which `prost_types` does not know.
     pub(crate) descriptors: Vec<u8>,
-    /// Where each file was read, by the path under which others import it. Bundled files are not among them.
-    pub(crate) paths: BTreeMap<String, PathBuf>,
+    /// Where each file was read. Bundled files are not among them.
+    pub(crate) places: Places,
 }
 
 pub(crate) fn compile(protos: &[&Path], includes: &[&Path]) -> Result<Compiled, Error> {
@@ -41,7 +40,7 @@ pub(crate) fn compile(protos: &[&Path], includes: &[&Path]) -> Result<Compiled, 
     let descriptors = compiler.include_source_info(false).encode_file_descriptor_set();
     let files = compiler.include_source_info(true).file_descriptor_set();
     let paths = compiler.files().filter_map(|file| Some((file.name().to_owned(), file.path()?.to_owned())));
-    Ok(Compiled { files, descriptors, paths: paths.collect() })
+    Ok(Compiled { files, descriptors, places: Places(paths.collect()) })
 }
 
 /// The user's folders come first: who keeps a newer copy of a bundled file means that copy.

@@ -24,6 +24,10 @@ pub(crate) enum Error {
     NothingToCompile,
     #[error("{place}: {first} and {second} would both become the Rust {item} `{rust}`; rename one of them")]
     NameClash { place: String, first: String, second: String, item: &'static str, rust: String },
+    #[error(
+        "{place}: the rpc `{rpc}` uses `{message}`, which cannot be a command or a reply by itself; put it into a message of your own"
+    )]
+    UnnamedMessage { place: String, rpc: String, message: String },
     #[error("`OUT_DIR` is not set: call this from a build script, or choose a folder with `out_dir`")]
     NoOutDir,
     #[error("`{0}` is no attribute; write it as `#[…]`")]
@@ -52,6 +56,7 @@ impl From<Error> for io::Error {
             Error::NotIncluded { .. }
             | Error::NothingToCompile
             | Error::NameClash { .. }
+            | Error::UnnamedMessage { .. }
             | Error::NoOutDir
             | Error::NoAttribute(_)
             | Error::Option(_) => io::ErrorKind::InvalidInput,

@@ -34,7 +34,9 @@ mod error;
 mod generate;
 mod include_file;
 mod name_clashes;
+mod places;
 mod service_model;
+mod unnamed_messages;
 
 use std::{io, path::Path};
 

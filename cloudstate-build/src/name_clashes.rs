@@ -1,22 +1,15 @@
 //! Two names of a contract that would become one name in Rust, found before rustc finds them in generated code.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use prost_build::Module;
 use prost_types::{DescriptorProto, FileDescriptorProto, ServiceDescriptorProto};
 
-use crate::{error::Error, generate};
+use crate::{error::Error, generate, places::Places};
 
 /// Checks the modules that packages, services and messages with something nested become, and the functions that
-/// rpcs become. `externs` are the protobuf paths for which no code is generated, `paths` where the files are.
-pub(crate) fn check(
-    files: &[FileDescriptorProto],
-    externs: &[String],
-    paths: &BTreeMap<String, PathBuf>,
-) -> Result<(), Error> {
+/// rpcs become. `externs` are the protobuf paths for which no code is generated, `places` finds them.
+pub(crate) fn check(files: &[FileDescriptorProto], externs: &[String], places: &Places) -> Result<(), Error> {
     let mut owners: BTreeMap<Name, String> = BTreeMap::new();
     for file in files {
         for Claim { name, owner, at } in claims(file, externs) {
@@ -28,13 +21,7 @@ pub(crate) fn check(
                 Entry::Occupied(taken) => {
                     let Name { item, path } = taken.key().clone();
                     let (first, second, rust) = (taken.get().clone(), owner, path.join("::"));
-                    return Err(Error::NameClash {
-                        place: place(file, &at, paths),
-                        first,
-                        second,
-                        item,
-                        rust,
-                    });
+                    return Err(Error::NameClash { place: places.of(file, &at), first, second, item, rust });
                 }
             }
         }
@@ -127,15 +114,4 @@ fn is_extern(full_name: &str, externs: &[String]) -> bool {
 /// The Rust name that prost gives a module, function or field: a raw identifier where it must be.
 pub(crate) fn snake_case(name: &str) -> String {
     Module::from_protobuf_package_name(name).to_string()
-}
-
-fn place(file: &FileDescriptorProto, at: &[i32], paths: &BTreeMap<String, PathBuf>) -> String {
-    let path =
-        paths.get(file.name()).map_or_else(|| file.name().to_owned(), |path| path.display().to_string());
-    let mut locations = file.source_code_info.iter().flat_map(|info| &info.location);
-    let span = locations.find(|location| location.path == at).map(|location| location.span.as_slice());
-    match span {
-        Some([line, column, ..]) => format!("{path}:{}:{}", line + 1, column + 1),
-        _ => path,
-    }
 }

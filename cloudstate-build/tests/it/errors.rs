@@ -219,6 +219,14 @@ fn services_that_become_one_module() {
     assert_snapshot!(Contract::proto3("service GetCart {}\nservice getCart {}").error(), @"proto/shop.proto:3:1: service `GetCart` and service `getCart` would both become the Rust module `get_cart`; rename one of them");
 }
 
+#[test]
+fn rpc_with_a_message_that_has_no_name_in_rust() {
+    let contract = Contract::proto3(
+        "import \"google/protobuf/struct.proto\";\nservice A {\n  rpc Get(google.protobuf.Struct) returns (google.protobuf.Value);\n}",
+    );
+    assert_snapshot!(contract.error(), @"proto/shop.proto:4:3: the rpc `Get` uses `google.protobuf.Struct`, which cannot be a command or a reply by itself; put it into a message of your own");
+}
+
 /// Cargo shows the `Debug` form of what `main` of a build script returns.
 #[test]
 fn debug_form_is_readable() {

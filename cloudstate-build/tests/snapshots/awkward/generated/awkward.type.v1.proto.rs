@@ -324,6 +324,8 @@ pub struct Everything {
     #[deprecated]
     #[prost(message, optional, tag = "29")]
     pub value: ::core::option::Option<::cloudstate_sdk::prost_types::Value>,
+    #[prost(message, optional, tag = "30")]
+    pub r#struct: ::core::option::Option<::cloudstate_sdk::prost_types::Struct>,
     #[prost(oneof = "everything::Fn", tags = "26, 27")]
     pub r#fn: ::core::option::Option<everything::Fn>,
 }
@@ -493,13 +495,9 @@ pub mod r#type {
         /// Handles the command `context`.
         fn context(
             &self,
-            command: ::cloudstate_sdk::prost_types::Struct,
+            command: super::Everything,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::Reply<
-            Self,
-            ::cloudstate_sdk::prost_types::Value,
-            Self::Error,
-        >;
+        ) -> ::cloudstate_sdk::Reply<Self, super::Outer, Self::Error>;
         /// Handles the command `payload`.
         fn payload(
             &self,
@@ -697,8 +695,8 @@ pub mod r#type {
     }
     /// Calls `context`: for forwards, side effects and tests.
     pub fn context(
-        command: ::cloudstate_sdk::prost_types::Struct,
-    ) -> ::cloudstate_sdk::ServiceCall<::cloudstate_sdk::prost_types::Value> {
+        command: super::Everything,
+    ) -> ::cloudstate_sdk::ServiceCall<super::Outer> {
         ::cloudstate_sdk::ServiceCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
             "context",
