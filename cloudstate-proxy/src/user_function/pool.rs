@@ -9,13 +9,14 @@ use std::{
 };
 
 use cloudstate_proto::{
+    EXTENSIONS_HEADER, STATUS_CODE_EXTENSION,
     client_action::Action,
     eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut, event_sourced_stream_out::Message as Out},
 };
 use http::uri::PathAndQuery;
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming, client::Grpc};
+use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue};
 
 use super::{Connection, Dial, codec::SmallBufferCodec};
 
@@ -73,17 +74,23 @@ impl Pool {
         let (connection, lease) = self.lease().await?;
         let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES);
         let max_message_size = self.max_message_size;
+        let status_codes = self.status_codes.load(Ordering::Relaxed);
+        let mut request = Request::new(ReceiverStream::new(messages));
+        if status_codes {
+            // A user function cannot know which `discover` a stream belongs to, so each stream says it again.
+            let extension = MetadataValue::from_static(STATUS_CODE_EXTENSION);
+            request.metadata_mut().insert(EXTENSIONS_HEADER, extension);
+        }
         let opening = async move {
             let origin = connection.origin();
             let mut grpc = Grpc::with_origin(connection, origin).max_decoding_message_size(max_message_size);
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            let request = Request::new(ReceiverStream::new(messages));
             grpc.streaming(request, EVENT_SOURCED, SmallBufferCodec::default()).await
         };
         Ok(EntityStream {
             outbound: Some(outbound),
             inbound: Inbound::Opening(Box::pin(opening)),
-            status_codes: self.status_codes.load(Ordering::Relaxed),
+            status_codes,
             _lease: lease,
         })
     }

@@ -1,0 +1,10 @@
+//! What a person with a terminal sees: real processes on free ports, real clients, real kills.
+
+mod bad_input;
+mod client;
+mod dev;
+mod durability;
+mod life_cycle;
+mod management;
+mod round_trip;
+mod site;
