@@ -1,0 +1,88 @@
+//! Arguments of the form `name = value`, with their spans. What a value may be is for [`crate::validate`].
+
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Ident, Token};
+
+use crate::diagnostics::Diagnostics;
+
+/// The options of `#[event_sourced_entity]`.
+pub(crate) const EVENT_SOURCED_ENTITY: Options = Options {
+    attribute: "#[event_sourced_entity]",
+    names: &["service", "persistence_id", "snapshot_every", "passivate_after", "crate"],
+};
+/// The options of `#[event]` on an enum.
+pub(crate) const EVENT_ENUM: Options = Options { attribute: "#[event]", names: &["crate"] };
+/// The options of `#[event]` on a variant.
+pub(crate) const EVENT_VARIANT: Options = Options { attribute: "#[event]", names: &["alias", "upcast_from"] };
+
+/// What an attribute understands.
+pub(crate) struct Options {
+    /// As in an error message.
+    pub(crate) attribute: &'static str,
+    pub(crate) names: &'static [&'static str],
+}
+
+/// What was given.
+#[derive(Default)]
+pub(crate) struct Arguments(Vec<Argument>);
+
+pub(crate) struct Argument {
+    pub(crate) name: Ident,
+    pub(crate) value: Expr,
+}
+
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        // `crate` is a keyword, and a name here.
+        let name = input.call(Ident::parse_any)?;
+        input.parse::<Token![=]>()?;
+        Ok(Self { name, value: input.parse()? })
+    }
+}
+
+impl Arguments {
+    /// Reads what stands between the parentheses of an attribute.
+    pub(crate) fn parse(options: &Options, tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
+        let parsed = Punctuated::<Argument, Token![,]>::parse_terminated.parse2(tokens);
+        let mut arguments = Self::default();
+        for argument in diagnostics.check(parsed).into_iter().flatten() {
+            if options.names.iter().any(|name| argument.name == name) {
+                arguments.0.push(argument);
+            } else {
+                diagnostics.unknown_option(options, &argument.name);
+            }
+        }
+        arguments
+    }
+
+    /// The arguments of all `#[event(..)]` among the attributes of an item.
+    pub(crate) fn of_helpers(
+        options: &Options,
+        attributes: &[syn::Attribute],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut arguments = Self::default();
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("event")) {
+            if let Some(list) = diagnostics.check(attribute.meta.require_list()) {
+                arguments.0.extend(Self::parse(options, list.tokens.clone(), diagnostics).0);
+            }
+        }
+        arguments
+    }
+
+    /// The argument of this name, which may be given once.
+    pub(crate) fn once(&self, name: &str, diagnostics: &mut Diagnostics) -> Option<&Argument> {
+        let mut all = self.all(name);
+        let first = all.next();
+        all.for_each(|again| diagnostics.given_twice(&again.name));
+        first
+    }
+
+    /// All arguments of this name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Argument> {
+        self.0.iter().filter(move |argument| argument.name == name)
+    }
+}

@@ -1,0 +1,44 @@
+//! From models to code. Nothing is decided here.
+
+mod event;
+mod event_sourced;
+
+pub(crate) use event_sourced::entity;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::diagnostics::Diagnostics;
+use crate::fallback;
+use crate::model::{EventEnum, EventSourcedEntity};
+
+/// The item as it was written, followed by what the attribute adds.
+pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let parsed = match syn::parse2(item.clone()) {
+        Ok(parsed) => parsed,
+        // The compiler reports it, and better.
+        Err(_) => return item,
+    };
+    let glue = match EventSourcedEntity::read(arguments, &parsed, &mut diagnostics) {
+        Some(entity) if diagnostics.is_empty() => event_sourced::glue(&entity),
+        Some(entity) => fallback::event_sourced(&entity, &mut diagnostics),
+        None => TokenStream::new(),
+    };
+    let errors = diagnostics.into_compile_errors();
+    quote!(#item #glue #errors)
+}
+
+/// What the derive adds.
+pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let item: syn::DeriveInput = match syn::parse2(item) {
+        Ok(item) => item,
+        Err(error) => return error.into_compile_error(),
+    };
+    let glue = match EventEnum::read(&item, &mut diagnostics) {
+        Some(events) => event::glue(&events),
+        None => fallback::event(&item),
+    };
+    let errors = diagnostics.into_compile_errors();
+    quote!(#glue #errors)
+}

@@ -1,0 +1,243 @@
+//! What is allowed, and every sentence about what is not.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use quote::ToTokens;
+use syn::{
+    Data, DataEnum, DeriveInput, Expr, ExprLit, Fields, Generics, Ident, Item, Lit, LitInt, LitStr, Path,
+    Type,
+};
+
+use crate::attributes::{Argument, Arguments, EVENT_SOURCED_ENTITY, Options};
+use crate::diagnostics::Diagnostics;
+use crate::model::{Alias, Variant};
+
+impl Diagnostics {
+    pub(crate) fn unknown_option(&mut self, options: &Options, name: &Ident) {
+        let (attribute, known) = (options.attribute, options.names.join(", "));
+        self.error(name, format_args!("unknown `{attribute}` option `{name}`; expected one of: {known}"));
+    }
+
+    pub(crate) fn given_twice(&mut self, name: &Ident) {
+        self.error(name, format_args!("`{name}` is given twice"));
+    }
+}
+
+/// The struct's type and generics. For an `impl` block those of its type, which lets its other code compile.
+pub(crate) fn annotated_struct(item: &Item, diagnostics: &mut Diagnostics) -> Option<(Type, Generics)> {
+    let attribute = EVENT_SOURCED_ENTITY.attribute;
+    let elsewhere = format!("`{attribute}` goes on the struct that holds the entity's state");
+    match item {
+        Item::Struct(item) => {
+            let (name, (_, arguments, _)) = (&item.ident, item.generics.split_for_impl());
+            return Some((syn::parse_quote!(#name #arguments), item.generics.clone()));
+        }
+        Item::Impl(item) => {
+            diagnostics.error(item.impl_token, elsewhere);
+            return Some(((*item.self_ty).clone(), item.generics.clone()));
+        }
+        Item::Enum(item) => {
+            diagnostics.error(item.enum_token, format!("{elsewhere}; wrap the enum in a struct"))
+        }
+        Item::Fn(item) => diagnostics.error(item.sig.fn_token, elsewhere),
+        Item::Trait(item) => diagnostics.error(item.trait_token, elsewhere),
+        Item::Mod(item) => diagnostics.error(item.mod_token, elsewhere),
+        item => diagnostics.error(item, elsewhere),
+    }
+    None
+}
+
+pub(crate) fn service(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<Path> {
+    const EXPECTED: &str =
+        "the path of the module generated for the gRPC service, such as `service = shopping_cart`";
+    match arguments.once("service", diagnostics) {
+        Some(Argument { value: Expr::Path(path), .. }) if path.qself.is_none() => {
+            return Some(path.path.clone());
+        }
+        Some(Argument { value, .. }) => diagnostics.error(value, format_args!("expected {EXPECTED}")),
+        None => diagnostics.error_at_attribute(format_args!("`service` is missing: {EXPECTED}")),
+    }
+    None
+}
+
+pub(crate) fn persistence_id(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<LitStr> {
+    let Some(Argument { value, .. }) = arguments.once("persistence_id", diagnostics) else {
+        diagnostics.error_at_attribute(
+            "`persistence_id` is missing: it names where this entity's data is stored, so it must not change later, \
+             such as `persistence_id = \"shopping-cart\"`",
+        );
+        return None;
+    };
+    let id = string(value, "a string, such as \"shopping-cart\"", diagnostics)?;
+    let text = id.value();
+    if text.is_empty() {
+        diagnostics
+            .error(value, "the `persistence_id` is empty; it names where this entity's data is stored");
+    } else if text.contains('|') {
+        diagnostics
+            .error(value, "a `persistence_id` must not contain `|`, which separates it from the entity id");
+    } else {
+        return Some(id);
+    }
+    None
+}
+
+pub(crate) fn snapshot_every(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<LitInt> {
+    let value = &arguments.once("snapshot_every", diagnostics)?.value;
+    let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = value else {
+        diagnostics.error(value, "expected a number of events, such as `snapshot_every = 100`");
+        return None;
+    };
+    match number.base10_parse::<u32>() {
+        Ok(0) => {
+            diagnostics.error(value, "`snapshot_every` must be at least 1; leave it out for no snapshots")
+        }
+        Ok(_) => return Some(number.clone()),
+        Err(_) => diagnostics.error(value, format_args!("`snapshot_every` must be at most {}", u32::MAX)),
+    }
+    None
+}
+
+pub(crate) fn passivate_after(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<Duration> {
+    const EXPECTED: &str = "a duration such as \"30s\", with the unit ms, s, m or h";
+    let value = &arguments.once("passivate_after", diagnostics)?.value;
+    let text = string(value, EXPECTED, diagnostics)?.value();
+    match duration(&text) {
+        Some(Duration::ZERO) => {
+            diagnostics.error(
+                value,
+                "`passivate_after` must be at least 1 ms; leave it out for the proxy's default",
+            );
+        }
+        Some(idle) => return Some(idle),
+        None => diagnostics.error(value, format_args!("expected {EXPECTED}")),
+    }
+    None
+}
+
+/// A whole number and a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let milliseconds: u64 = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(milliseconds).map(Duration::from_millis)
+}
+
+pub(crate) fn sdk(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<Path> {
+    const EXPECTED: &str = "the path of the SDK as a string, such as \"::my_sdk\"";
+    let value = &arguments.once("crate", diagnostics)?.value;
+    let path = string(value, EXPECTED, diagnostics)?;
+    path.parse().map_err(|_| diagnostics.error(value, format_args!("expected {EXPECTED}"))).ok()
+}
+
+pub(crate) fn event_enum<'a>(item: &'a DeriveInput, diagnostics: &mut Diagnostics) -> Option<&'a DataEnum> {
+    const ENUM: &str = "`#[derive(Event)]` goes on an enum whose variants hold one protobuf message each";
+    let declared = match &item.data {
+        Data::Enum(declared) => declared,
+        Data::Struct(data) => {
+            diagnostics
+                .error(data.struct_token, format_args!("{ENUM}; a protobuf message is an event without it"));
+            return None;
+        }
+        Data::Union(data) => {
+            diagnostics.error(data.union_token, ENUM);
+            return None;
+        }
+    };
+    if !item.generics.params.is_empty() {
+        diagnostics.error(&item.generics, "an event enum cannot be generic: its events are stored");
+        return None;
+    }
+    if declared.variants.is_empty() {
+        diagnostics
+            .error(&item.ident, "an event enum needs at least one variant, such as `Added(ItemAdded)`");
+    }
+    Some(declared)
+}
+
+pub(crate) fn single_message(variant: &syn::Variant, diagnostics: &mut Diagnostics) -> Option<Type> {
+    match &variant.fields {
+        Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Some(fields.unnamed[0].ty.clone()),
+        _ => {
+            let name = &variant.ident;
+            let message =
+                format!("each event variant holds exactly one protobuf message, such as `{name}(ItemAdded)`");
+            // The attributes of the variant are not at fault.
+            diagnostics.error(syn::Variant { attrs: Vec::new(), ..variant.clone() }, message);
+            None
+        }
+    }
+}
+
+/// Drops a variant whose message another one has: a stored event could not tell them apart.
+pub(crate) fn distinct_messages(variants: Vec<Variant>, diagnostics: &mut Diagnostics) -> Vec<Variant> {
+    let mut distinct: Vec<Variant> = Vec::new();
+    for variant in variants {
+        let (name, message) = (&variant.name, variant.message.to_token_stream().to_string());
+        let same = distinct.iter().find(|other| other.message.to_token_stream().to_string() == message);
+        if let Some(Variant { name: other, .. }) = same {
+            diagnostics.error(
+                &variant.message,
+                format_args!(
+                    "`{other}` and `{name}` hold the same message, by which stored events are told apart"
+                ),
+            );
+        } else {
+            distinct.push(variant);
+        }
+    }
+    distinct
+}
+
+pub(crate) fn distinct_aliases(variants: &[Variant], diagnostics: &mut Diagnostics) {
+    let mut seen = HashSet::new();
+    for alias in variants.iter().flat_map(|variant| &variant.aliases) {
+        if !seen.insert(&alias.type_name) {
+            diagnostics.error(&alias.literal, format_args!("the alias `{}` is given twice", alias.type_name));
+        }
+    }
+}
+
+pub(crate) fn aliases(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Vec<Alias> {
+    const EXPECTED: &str =
+        "the full name of a protobuf message as a string, such as \"old.package.ItemAdded\"";
+    let alias = |Argument { value, .. }: &Argument| {
+        let literal = string(value, EXPECTED, diagnostics)?;
+        let text = literal.value();
+        let type_name = text.rsplit('/').next().unwrap_or_default().to_owned();
+        if type_name.is_empty() || type_name.contains(char::is_whitespace) {
+            diagnostics.error(value, format_args!("expected {EXPECTED}"));
+            return None;
+        }
+        Some(Alias { literal, type_name })
+    };
+    arguments.all("alias").filter_map(alias).collect()
+}
+
+pub(crate) fn upcasts(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Vec<Path> {
+    let upcast = |Argument { value, .. }: &Argument| match value {
+        Expr::Path(path) if path.qself.is_none() => Some(path.path.clone()),
+        value => {
+            diagnostics.error(
+                value,
+                "expected the type of an earlier message, such as `upcast_from = OldItemAdded`",
+            );
+            None
+        }
+    };
+    arguments.all("upcast_from").filter_map(upcast).collect()
+}
+
+fn string(value: &Expr, expected: &str, diagnostics: &mut Diagnostics) -> Option<LitStr> {
+    if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value {
+        return Some(text.clone());
+    }
+    diagnostics.error(value, format_args!("expected {expected}"));
+    None
+}

@@ -1,0 +1,17 @@
+//! What all kinds of entities share: a command comes with a [`Context`] and ends in a [`Reply`].
+
+mod context;
+pub(crate) mod dispatch;
+mod failure;
+mod forward;
+mod metadata;
+pub(crate) mod reply;
+mod side_effect;
+
+pub use context::Context;
+pub use dispatch::{CommandError, RawEffect};
+pub use failure::{Code, Failure};
+pub use forward::ServiceCall;
+pub use metadata::{Metadata, MetadataValue};
+pub use reply::{CommandEffect, Effect, Reply};
+pub use side_effect::SideEffect;

@@ -1,0 +1,226 @@
+//! The checks that a proxy makes after discovery, made before: each problem names file, service and rpc.
+
+use std::collections::{HashMap, HashSet};
+
+use cloudstate_proto::descriptor::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, Label,
+    MethodDescriptorProto, ServiceDescriptorProto, Type,
+};
+use cloudstate_proto::google::api::{HttpRule, http_rule::Pattern};
+
+use crate::registration::Component;
+
+/// Everything that is wrong, in the order of the components.
+pub(super) fn problems(components: &[Component], descriptors: &FileDescriptorSet) -> Vec<String> {
+    let contract = Contract::index(descriptors);
+    let mut problems = contract.missing_imports();
+    for (index, component) in components.iter().enumerate() {
+        problems.extend(storage_problems(component, &components[..index]));
+        match contract.services.get(component.service) {
+            Some((file, service)) => problems.extend(contract.service_problems(component, file, service)),
+            None => problems.push(format!(
+                "{}: its descriptor set has no service `{}`",
+                component.type_name, component.service
+            )),
+        }
+    }
+    problems
+}
+
+/// Services of the user's own files that nothing serves.
+pub(super) fn services_without_entity(
+    components: &[Component],
+    descriptors: &FileDescriptorSet,
+) -> Vec<String> {
+    let served: HashSet<&str> = components.iter().map(|component| component.service).collect();
+    let declared = descriptors
+        .file
+        .iter()
+        .flat_map(|file| file.service.iter().map(|service| full_name(&file.package, &service.name)));
+    declared.filter(|name| !served.contains(name.as_str())).collect()
+}
+
+fn storage_problems(component: &Component, earlier: &[Component]) -> Vec<String> {
+    let Component { persistence_id: id, type_name, .. } = component;
+    let mut problems = Vec::new();
+    if id.is_empty() {
+        problems.push(format!("{type_name}: the persistence id is empty; it names where the data is stored"));
+    }
+    if id.contains('|') {
+        problems.push(format!(
+            "{type_name}: the persistence id `{id}` contains `|`, which separates it from the entity id in storage"
+        ));
+    }
+    let taken =
+        |other: &&Component| other.persistence_id == *id && other.entity_type() == component.entity_type();
+    if let Some(other) = earlier.iter().find(taken) {
+        problems.push(format!(
+            "{type_name}: the persistence id `{id}` is also that of {}; they would share their data",
+            other.type_name
+        ));
+    }
+    if component.passivate_after.is_some_and(|idle| idle.as_millis() == 0) {
+        problems.push(format!("{type_name}: it must be passivated after at least 1 ms, not 0"));
+    }
+    problems
+}
+
+/// The descriptors by full name.
+struct Contract<'a> {
+    files: &'a [FileDescriptorProto],
+    services: HashMap<String, (&'a FileDescriptorProto, &'a ServiceDescriptorProto)>,
+    messages: HashMap<String, &'a DescriptorProto>,
+}
+
+impl<'a> Contract<'a> {
+    fn index(descriptors: &'a FileDescriptorSet) -> Self {
+        let mut contract =
+            Self { files: &descriptors.file, services: HashMap::new(), messages: HashMap::new() };
+        for file in &descriptors.file {
+            for service in &file.service {
+                contract.services.insert(full_name(&file.package, &service.name), (file, service));
+            }
+            contract.index_messages(&file.package, &file.message_type);
+        }
+        contract
+    }
+
+    fn index_messages(&mut self, parent: &str, messages: &'a [DescriptorProto]) {
+        for message in messages {
+            let name = full_name(parent, &message.name);
+            self.index_messages(&name, &message.nested_type);
+            self.messages.insert(name, message);
+        }
+    }
+
+    fn missing_imports(&self) -> Vec<String> {
+        let names: HashSet<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
+        let missing = |file: &'a FileDescriptorProto| {
+            let imports = file.dependency.iter().filter(|import| !names.contains(import.as_str()));
+            imports.map(|import| format!("{}: its import `{import}` is not in the descriptor set", file.name))
+        };
+        self.files.iter().flat_map(missing).collect()
+    }
+
+    fn service_problems(
+        &self,
+        component: &Component,
+        file: &FileDescriptorProto,
+        service: &ServiceDescriptorProto,
+    ) -> Vec<String> {
+        let mut problems = Vec::new();
+        for method in &service.method {
+            let rpc = format!("{}: {}.{}", file.name, component.service, method.name);
+            problems
+                .extend(self.method_problems(method).into_iter().map(|problem| format!("{rpc}: {problem}")));
+        }
+        problems
+    }
+
+    fn method_problems(&self, method: &MethodDescriptorProto) -> Vec<String> {
+        let mut problems = Vec::new();
+        if method.client_streaming || method.server_streaming {
+            problems.push("it is streamed; event sourced entities have unary rpcs only".into());
+        }
+        let Some(input) = self.message(&method.input_type) else {
+            problems.push(format!("its request `{}` is not in the descriptor set", method.input_type));
+            return problems;
+        };
+        if !input.field.iter().any(FieldDescriptorProto::is_entity_key) {
+            problems.push(format!(
+                "no field of its request `{}` says which entity is meant; mark one with \
+                 `[(.cloudstate.entity_key) = true]`",
+                input.name
+            ));
+        }
+        if let Some(rule) = method.options.as_ref().and_then(|options| options.http.as_ref()) {
+            problems.extend(self.rule_problems(rule, input, self.message(&method.output_type)));
+        }
+        problems
+    }
+
+    /// A rule names fields of the request in its path and `body`, and of the reply in `response_body`.
+    fn rule_problems(
+        &self,
+        rule: &HttpRule,
+        input: &DescriptorProto,
+        output: Option<&DescriptorProto>,
+    ) -> Vec<String> {
+        let mut problems = Vec::new();
+        let path = path_of(rule);
+        for variable in path_variables(path) {
+            if let Err(reason) = self.scalar_at(input, variable) {
+                problems.push(format!("the HTTP path `{path}` binds `{variable}`, {reason}"));
+            }
+        }
+        let body = rule.body.as_str();
+        if !body.is_empty() && body != "*" && field(input, body).is_none() {
+            problems.push(format!(
+                "the HTTP body is `{body}`, which is no field of the request `{}`",
+                input.name
+            ));
+        }
+        let response_body = rule.response_body.as_str();
+        if let Some(output) = output
+            && !response_body.is_empty()
+            && field(output, response_body).is_none()
+        {
+            problems.push(format!(
+                "the HTTP response body is `{response_body}`, which is no field of the reply `{}`",
+                output.name
+            ));
+        }
+        let additional =
+            rule.additional_bindings.iter().flat_map(|rule| self.rule_problems(rule, input, output));
+        problems.extend(additional);
+        problems
+    }
+
+    /// A path variable is one scalar field, or one inside messages: `a.b`.
+    fn scalar_at(&self, message: &DescriptorProto, path: &str) -> Result<(), String> {
+        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let found = field(message, name).ok_or_else(|| format!("which is no field of `{}`", message.name))?;
+        if found.label == Label::Repeated as i32 {
+            return Err("which is a repeated field".into());
+        }
+        let nested = (found.r#type == Type::Message as i32).then(|| self.message(&found.type_name)).flatten();
+        match (rest, nested) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err("which is a message, not a scalar".into()),
+            (Some(rest), Some(nested)) => self.scalar_at(nested, rest),
+            (Some(_), None) => Err(format!("but `{name}` is not a message")),
+        }
+    }
+
+    /// By a descriptor's type name, which begins with a dot.
+    fn message(&self, type_name: &str) -> Option<&'a DescriptorProto> {
+        self.messages.get(type_name.strip_prefix('.').unwrap_or(type_name)).copied()
+    }
+}
+
+fn full_name(parent: &str, name: &str) -> String {
+    if parent.is_empty() { name.into() } else { format!("{parent}.{name}") }
+}
+
+fn field<'a>(message: &'a DescriptorProto, name: &str) -> Option<&'a FieldDescriptorProto> {
+    message.field.iter().find(|field| field.name == name)
+}
+
+fn path_of(rule: &HttpRule) -> &str {
+    match &rule.pattern {
+        Some(
+            Pattern::Get(path)
+            | Pattern::Put(path)
+            | Pattern::Post(path)
+            | Pattern::Delete(path)
+            | Pattern::Patch(path),
+        ) => path,
+        Some(Pattern::Custom(custom)) => &custom.path,
+        None => "",
+    }
+}
+
+/// The names in `{name}` and `{name=segments}`.
+fn path_variables(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).map(|rest| rest.split(['=', '}']).next().unwrap_or_default().trim())
+}

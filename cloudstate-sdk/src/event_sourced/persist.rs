@@ -1,0 +1,98 @@
+//! Effects with events.
+
+use super::{Event, EventSourcedEntity};
+use crate::Any;
+use crate::command::reply::{Answer, Change};
+use crate::command::{CommandEffect, Effect, ServiceCall};
+
+impl Effect {
+    /// Stores an event. Go on with [`reply`](Persist::reply), [`then_reply`](Persist::then_reply) or
+    /// [`forward`](Persist::forward).
+    pub fn persist<V>(event: V) -> Persist<V> {
+        Persist { events: Events::One(event) }
+    }
+
+    /// Stores any number of events together: all of them or none. Events of several types are collected as the
+    /// entity's event enum.
+    pub fn persist_all<V>(events: impl IntoIterator<Item = V>) -> Persist<V> {
+        Persist { events: Events::Several(events.into_iter().collect()) }
+    }
+}
+
+/// Events that will be stored, still without an answer for the caller.
+#[must_use = "an effect needs an answer: `.reply(..)`, `.then_reply(..)` or `.forward(..)`"]
+#[derive(Clone, Debug)]
+pub struct Persist<V> {
+    events: Events<V>,
+}
+
+#[derive(Clone, Debug)]
+enum Events<V> {
+    One(V),
+    Several(Vec<V>),
+}
+
+impl<V> Persist<V> {
+    /// Answers with `message`.
+    pub fn reply<E, M>(self, message: M) -> CommandEffect<E, M>
+    where
+        E: EventSourcedEntity,
+        E::Event: From<V>,
+    {
+        self.answer(Answer::Reply(message))
+    }
+
+    /// Answers with what the entity says after the events, usually a method: `.then_reply(Self::view)`.
+    pub fn then_reply<E, M>(self, message: impl FnOnce(&E) -> M + Send + 'static) -> CommandEffect<E, M>
+    where
+        E: EventSourcedEntity,
+        E::Event: From<V>,
+    {
+        self.answer(Answer::ReplyAfter(Box::new(message)))
+    }
+
+    /// Lets another rpc of this user function answer the caller, once the events are stored.
+    pub fn forward<E, M>(self, call: ServiceCall<M>) -> CommandEffect<E, M>
+    where
+        E: EventSourcedEntity,
+        E::Event: From<V>,
+    {
+        self.answer(Answer::Forward(call))
+    }
+
+    fn answer<E, M>(self, answer: Answer<E, M>) -> CommandEffect<E, M>
+    where
+        E: EventSourcedEntity,
+        E::Event: From<V>,
+    {
+        let events: Events<E::Event> = match self.events {
+            Events::One(event) => Events::One(event.into()),
+            Events::Several(events) => Events::Several(events.into_iter().map(Into::into).collect()),
+        };
+        CommandEffect::new(Change::Events(Box::new(events)), answer)
+    }
+}
+
+/// Events of the entity `E` that wait to be encoded and then applied.
+///
+/// An effect is written before its entity is known, and the same type serves every kind, hence the trait object.
+pub(crate) trait PendingEvents<E>: Send {
+    fn encode(&self) -> Vec<Any>;
+    fn apply_to(self: Box<Self>, entity: &mut E);
+}
+
+impl<E: EventSourcedEntity> PendingEvents<E> for Events<E::Event> {
+    fn encode(&self) -> Vec<Any> {
+        match self {
+            Self::One(event) => vec![event.encode()],
+            Self::Several(events) => events.iter().map(Event::encode).collect(),
+        }
+    }
+
+    fn apply_to(self: Box<Self>, entity: &mut E) {
+        match *self {
+            Self::One(event) => entity.apply(event),
+            Self::Several(events) => events.into_iter().for_each(|event| entity.apply(event)),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What ends a stream: somebody broke the protocol, stored data cannot be read, or user code panicked.
+//!
+//! A fault is no [`Failure`](crate::Failure): a command that is refused ends nothing.
+
+use std::any::Any;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cloudstate_proto as proto;
+
+/// Why a stream ends. The proxy gets the description as a failure of the command, or of none if the id is 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    command_id: i64,
+    description: String,
+    /// For the log of the user function only.
+    detail: Option<String>,
+}
+
+impl Fault {
+    /// The other side sent what it must not.
+    pub(crate) fn protocol(command_id: i64, what: impl fmt::Display) -> Self {
+        Self { command_id, description: format!("Protocol error: {what}"), detail: None }
+    }
+
+    /// Stored data could not be turned into a state.
+    pub(crate) fn hydration(what: impl Into<String>) -> Self {
+        Self { command_id: 0, description: what.into(), detail: None }
+    }
+
+    pub(crate) fn description(&self) -> &str {
+        &self.description
+    }
+
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    pub(crate) fn into_failure(self) -> proto::Failure {
+        let Self { command_id, description, .. } = self;
+        proto::Failure { command_id, description, ..Default::default() }
+    }
+}
+
+/// Runs user code. A panic becomes a fault: what it says goes to the log, and the proxy gets a sentence
+/// with an id to find it there.
+pub(crate) fn contain<T>(command_id: i64, doing: &str, user_code: impl FnOnce() -> T) -> Result<T, Fault> {
+    // Unwind safe: whoever sees a fault drops the state that the panic may have left half changed.
+    catch_unwind(AssertUnwindSafe(user_code)).map_err(|panic| {
+        let error_id = error_id();
+        Fault {
+            command_id,
+            description: format!(
+                "unexpected error while {doing}; see error {error_id} in the user function's log"
+            ),
+            detail: Some(format!("panic: {} (error {error_id})", text_of(&*panic))),
+        }
+    })
+}
+
+/// Random enough to find one line in a log.
+fn error_id() -> String {
+    format!("{:016x}", RandomState::new().hash_one(0))
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
+}

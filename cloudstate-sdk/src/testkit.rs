@@ -1,0 +1,3 @@
+//! Running entities in unit tests.
+
+pub(crate) mod event_sourced;

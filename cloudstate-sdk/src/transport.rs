@@ -1,0 +1,9 @@
+//! The gRPC server: the only code that knows tonic. It moves messages; the modules beside it decide.
+
+mod discovery;
+mod event_sourced;
+mod extensions;
+mod server;
+
+pub(crate) use discovery::ErrorListener;
+pub(crate) use server::{Limits, Parts, serve};

@@ -1,0 +1,108 @@
+//! Who has agreed to extensions of the protocol.
+//!
+//! The agreement is between this user function and one proxy: `discover` names the extensions, the answer repeats
+//! those that are known. But a proxy spreads its entity streams over several connections, and nothing in a stream
+//! says which `discover` it belongs to. So a stream uses an extension
+//!
+//! 1. if its own request headers name it, or
+//! 2. if every `discover` that came from its IP address named it.
+//!
+//! The second is safe because a proxy discovers before it opens streams, from the same address: as soon as one proxy
+//! behind an address does not know the extension, its `discover` has switched it off for that address. Several
+//! proxies behind one address (on loopback, say) thus get codes only if all know them, or if they name the extension on
+//! each stream.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
+
+use cloudstate_proto::{EXTENSIONS_HEADER, STATUS_CODE_EXTENSION};
+use tonic::metadata::{MetadataMap, MetadataValue};
+
+/// Addresses beyond this many are not remembered, and get no extensions: a client must not be able to fill the memory.
+const MAX_ADDRESSES: usize = 4096;
+
+/// What the proxies behind each address know.
+#[derive(Default)]
+pub(super) struct Agreements {
+    status_codes: RwLock<HashMap<IpAddr, bool>>,
+}
+
+impl Agreements {
+    /// Remembers what a `discover` named. True if the answer should agree to status codes.
+    pub(super) fn discovered(&self, peer: Option<IpAddr>, headers: &MetadataMap) -> bool {
+        let named = names_status_codes(headers);
+        if let Some(peer) = peer {
+            let mut agreed = self.status_codes.write().unwrap_or_else(PoisonError::into_inner);
+            if agreed.len() < MAX_ADDRESSES || agreed.contains_key(&peer) {
+                agreed.entry(peer).and_modify(|all| *all &= named).or_insert(named);
+            }
+        }
+        named
+    }
+
+    /// Whether a stream may carry status codes.
+    pub(super) fn status_codes(&self, peer: Option<IpAddr>, headers: &MetadataMap) -> bool {
+        let by_address = || {
+            let agreed = self.status_codes.read().unwrap_or_else(PoisonError::into_inner);
+            peer.is_some_and(|peer| agreed.get(&peer).copied().unwrap_or(false))
+        };
+        names_status_codes(headers) || by_address()
+    }
+}
+
+/// Adds to the answer of `discover` what was agreed.
+pub(super) fn agree_to_status_codes(headers: &mut MetadataMap) {
+    headers.insert(EXTENSIONS_HEADER, MetadataValue::from_static(STATUS_CODE_EXTENSION));
+}
+
+/// The header is a comma separated list, and may come several times.
+fn names_status_codes(headers: &MetadataMap) -> bool {
+    let lists = headers.get_all(EXTENSIONS_HEADER);
+    lists
+        .iter()
+        .filter_map(|list| list.to_str().ok())
+        .any(|list| list.split(',').any(|extension| extension.trim() == STATUS_CODE_EXTENSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+
+    fn headers(list: Option<&'static str>) -> MetadataMap {
+        let mut headers = MetadataMap::new();
+        if let Some(list) = list {
+            headers.insert(EXTENSIONS_HEADER, MetadataValue::from_static(list));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_list_is_read_by_its_elements() {
+        for (list, named) in [
+            (Some("status-code"), true),
+            (Some("other, status-code"), true),
+            (Some("status-codes"), false),
+            (Some(""), false),
+            (None, false),
+        ] {
+            assert_eq!(Agreements::default().discovered(PEER, &headers(list)), named, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn one_ignorant_proxy_switches_it_off_for_its_address() {
+        let agreements = Agreements::default();
+        let streams = headers(None);
+        assert!(!agreements.status_codes(PEER, &streams));
+        agreements.discovered(PEER, &headers(Some("status-code")));
+        assert!(agreements.status_codes(PEER, &streams));
+        assert!(!agreements.status_codes(None, &streams));
+        agreements.discovered(PEER, &headers(None));
+        agreements.discovered(PEER, &headers(Some("status-code")));
+        assert!(!agreements.status_codes(PEER, &streams));
+        assert!(agreements.status_codes(PEER, &headers(Some("status-code"))));
+    }
+}
