@@ -1,5 +1,7 @@
 //! Keeps `src/generated/` equal to what the `.proto` texts say. `cargo regenerate` runs exactly this.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use prost_build::Config;
