@@ -1,7 +1,6 @@
 //! The least any gRPC server does: decodes each message and sends a reply made in advance.
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -15,6 +14,7 @@ use cloudstate_proto::{
     },
 };
 use prost::{Message, Name};
+use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tonic::{
     Request, Response, Status, Streaming,
@@ -26,8 +26,8 @@ use crate::{
     counter::bench::{Increased, Total},
 };
 
-pub(crate) async fn serve(address: SocketAddr) -> Result<(), Error> {
-    let incoming = TcpIncoming::bind(address)?.with_nodelay(Some(true));
+pub(crate) async fn serve(listener: TcpListener) -> Result<(), Error> {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Ok(Server::builder().add_service(EventSourcedServer::new(Bare)).serve_with_incoming(incoming).await?)
 }
 
@@ -35,12 +35,12 @@ struct Bare;
 
 #[tonic::async_trait]
 impl EventSourced for Bare {
-    type HandleStream = CannedReplies;
+    type handleStream = CannedReplies;
 
     async fn handle(
         &self,
         request: Request<Streaming<EventSourcedStreamIn>>,
-    ) -> Result<Response<Self::HandleStream>, Status> {
+    ) -> Result<Response<Self::handleStream>, Status> {
         Ok(Response::new(CannedReplies { inbound: request.into_inner(), canned: canned_reply() }))
     }
 }

@@ -23,7 +23,7 @@ use crate::{Error, counter::bench::By};
 /// What any HTTP/2 server must be assumed to allow.
 const STREAMS_PER_CONNECTION: usize = 100;
 
-/// How long a server may take to start, or to answer once.
+/// How long a server may take to accept a connection, or a stream.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The entities and their streams.
@@ -72,15 +72,8 @@ impl Client {
 }
 
 async fn connection(port: u16) -> Result<Channel, Error> {
-    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?.tcp_nodelay(true);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match endpoint.connect().await {
-            Ok(channel) => return Ok(channel),
-            Err(error) if Instant::now() > deadline => return Err(error.into()),
-            Err(_) => time::sleep(Duration::from_millis(20)).await,
-        }
-    }
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?;
+    Ok(endpoint.tcp_nodelay(true).connect_timeout(PATIENCE).connect().await?)
 }
 
 /// An entity's stream. Between turns no command is outstanding.

@@ -37,7 +37,7 @@ struct Arguments {
     /// How many entities send commands at once; several, separated by commas.
     #[arg(long, default_values_t = [1, 16, 64, 256], value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     entities: Vec<u32>,
-    /// Be one of the servers, on `HOST`:`PORT`.
+    /// Be one of the servers, on any free port, which is printed.
     #[arg(long, hide = true)]
     serve: Option<Kind>,
 }

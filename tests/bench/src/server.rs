@@ -2,11 +2,12 @@
 
 use std::{
     env,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command},
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
 };
 
 use cloudstate_sdk::CloudState;
+use tokio::net::TcpListener;
 
 use crate::{Error, bare, counter::Counter};
 
@@ -19,18 +20,23 @@ pub(crate) enum Kind {
     Sdk,
 }
 
-/// Serves until killed, on `HOST`:`PORT`.
+/// Serves on any free port, which it prints, until killed.
 pub(crate) async fn serve(kind: Kind) -> Result<(), Error> {
     match kind {
         Kind::Bare => {
-            let address: SocketAddr = format!("{}:{}", env::var("HOST")?, env::var("PORT")?).parse()?;
-            bare::serve(address).await
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            println!("{}", listener.local_addr()?.port());
+            bare::serve(listener).await
         }
-        Kind::Sdk => Ok(CloudState::new().register::<Counter>().serve().await?),
+        Kind::Sdk => {
+            let server = CloudState::new().register::<Counter>().address("127.0.0.1", 0).bind().await?;
+            println!("{}", server.address().port());
+            Ok(server.serve().await?)
+        }
     }
 }
 
-/// A server in a process of its own, which ends with this value.
+/// A server in a process of its own, which ends when this is dropped.
 pub(crate) struct Process {
     pub(crate) port: u16,
     child: Child,
@@ -38,18 +44,19 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(kind: Kind) -> Result<Self, Error> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let kind = match kind {
+        let name = match kind {
             Kind::Bare => "bare",
             Kind::Sdk => "sdk",
         };
-        let child = Command::new(env::current_exe()?)
-            .args(["--serve", kind])
-            .env("HOST", "127.0.0.1")
-            .env("PORT", port.to_string())
-            .env("RUST_LOG", "warn")
-            .spawn()?;
-        Ok(Self { port, child })
+        let mut child =
+            Command::new(env::current_exe()?).args(["--serve", name]).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take();
+        // From here on, whatever fails, the process ends with the value.
+        let mut process = Self { port: 0, child };
+        let mut line = String::new();
+        BufReader::new(stdout.ok_or("no standard output")?).read_line(&mut line)?;
+        process.port = line.trim().parse().map_err(|_| format!("the {name} server does not start"))?;
+        Ok(process)
     }
 }
 
