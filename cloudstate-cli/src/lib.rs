@@ -99,6 +99,21 @@ impl Error {
             Self::Start(_) | Self::ProxyFailed(_) | Self::Dev(_) | Self::Process(_) => ExitCode::FAILURE,
         }
     }
+
+    /// The flag that helps.
+    fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Start(StartError::UserFunction(_)) => Some("see --user-function"),
+            Self::Start(StartError::Listen(..)) => {
+                Some("choose another address with --listen, for example --listen 127.0.0.1:9001")
+            }
+            Self::Start(StartError::Management(..)) => {
+                Some("choose another address with --management, or --management off")
+            }
+            Self::Start(StartError::Store(_)) => Some("--store names another one"),
+            _ => None,
+        }
+    }
 }
 
 fn finish(mut runtime: runtime::Builder, command: impl Future<Output = Result<(), Error>>) -> ExitCode {
@@ -111,18 +126,22 @@ fn finish(mut runtime: runtime::Builder, command: impl Future<Output = Result<()
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::print_error(&with_causes(&error));
+            logging::print_error(&in_one_line(&error));
             error.exit_code()
         }
     }
 }
 
-fn with_causes(error: &Error) -> String {
+/// What is wrong, why, and what to do.
+fn in_one_line(error: &Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let _ = write!(line, ": {error}");
         cause = error.source();
+    }
+    if let Some(remedy) = error.remedy() {
+        let _ = write!(line, "; {remedy}");
     }
     line
 }
@@ -149,8 +168,18 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_their_causes_on_one_line() {
-        let error = Error::from(io::Error::other("too many open files"));
-        assert_eq!(with_causes(&error), "cannot set up the process: too many open files");
+    fn errors_name_their_cause_and_the_remedy_on_one_line() {
+        let in_use = || io::Error::other("address in use");
+        let cases = [
+            (Error::from(in_use()), "cannot set up the process: address in use"),
+            (
+                Error::from(StartError::Listen(([127, 0, 0, 1], 9000).into(), in_use())),
+                "cannot listen on 127.0.0.1:9000: address in use; choose another address with --listen, \
+                 for example --listen 127.0.0.1:9001",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(in_one_line(&error), expected);
+        }
     }
 }

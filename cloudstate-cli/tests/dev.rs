@@ -1,5 +1,7 @@
 //! `cloudstate dev` on real packages and commands, as far as it needs no user function that speaks the protocol.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},

@@ -1,5 +1,7 @@
 //! No process is left behind, however we end. Real processes throughout.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},

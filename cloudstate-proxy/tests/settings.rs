@@ -1,5 +1,7 @@
 //! Settings: where each value comes from, what is refused, and how it is said.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};

@@ -22,9 +22,6 @@ fn write_banner(text: &mut String, program: &str, serving: &Serving) -> fmt::Res
         writeln!(text, "  {} {}", route.verb, route.template)?;
         writeln!(text, "    {}", curl(&origin, route))?;
     }
-    for warning in &serving.warnings {
-        writeln!(text, "  warning: {warning}")?;
-    }
     writeln!(text)
 }
 
@@ -85,7 +82,7 @@ mod tests {
                 route("DELETE", "/carts/u1", None),
                 route("PUT", "/carts/u1?all=true", Some("{}")),
             ],
-            warnings: vec!["the method Watch is not served".to_owned()],
+            warnings: Vec::new(),
         };
         assert_eq!(
             banner("shopping-cart", &serving),
@@ -100,7 +97,6 @@ shopping-cart is served on http://127.0.0.1:9000 (HTTP/JSON and gRPC)
     curl http://127.0.0.1:9000/carts/u1 -X DELETE
   PUT /cart/{user_id}
     curl 'http://127.0.0.1:9000/carts/u1?all=true' -X PUT -H 'content-type: application/json' -d '{}'
-  warning: the method Watch is not served
 
 "#
         );

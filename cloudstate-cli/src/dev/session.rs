@@ -46,16 +46,8 @@ pub(super) struct Session {
     coming_up: Work<bool>,
     /// How often the program was started.
     starts: usize,
-    /// What was last said about the proxy.
-    said: Said,
-}
-
-/// So that a person is told once.
-#[derive(Debug, PartialEq, Eq)]
-enum Said {
-    Nothing,
-    Routes(Vec<Route>),
-    Rejected(String),
+    /// The routes that were printed last.
+    routes: Option<Vec<Route>>,
 }
 
 impl Session {
@@ -76,7 +68,7 @@ impl Session {
             build: None,
             coming_up: None,
             starts: 0,
-            said: Said::Nothing,
+            routes: None,
         }
     }
 
@@ -179,22 +171,15 @@ impl Session {
     fn tell_status(&mut self) -> Result<(), Reason> {
         let status = self.status.borrow_and_update().clone();
         match status {
-            Status::Serving(serving) => {
-                let routes = Said::Routes(serving.routes.clone());
-                if self.said != routes {
-                    // Nobody may be reading stdout; that is no reason to stop.
-                    let _ = io::stdout().write_all(banner(&self.program.name, &serving).as_bytes());
-                    self.said = routes;
-                }
+            Status::Serving(serving) if self.routes.as_ref() != Some(&serving.routes) => {
+                // Nobody may be reading stdout; that is no reason to stop.
+                let _ = io::stdout().write_all(banner(&self.program.name, &serving).as_bytes());
+                self.routes = Some(serving.routes.clone());
             }
-            Status::Rejected { reason } => {
-                if self.said != Said::Rejected(reason.clone()) {
-                    print_notice(&format!("the proxy refuses {}: {reason}", self.program.name));
-                    self.said = Said::Rejected(reason);
-                }
-            }
+            // The proxy's log says why; the routes are news again when it is mended.
+            Status::Rejected { .. } => self.routes = None,
             Status::Failed { reason } => return Err(Reason::Proxy(reason)),
-            Status::Connecting { .. } => {}
+            Status::Serving(_) | Status::Connecting { .. } => {}
         }
         Ok(())
     }
