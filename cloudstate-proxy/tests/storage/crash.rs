@@ -11,7 +11,8 @@ use std::{
 };
 
 use cloudstate_proto::Any;
-use cloudstate_proxy::storage::{Append, EntityKey, StoreUrl, open};
+use cloudstate_proxy::storage::{Append, EntityKey, Store, StoreUrl, open};
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use crate::{append, cart, open_file, payload, read};
@@ -79,21 +80,15 @@ async fn acknowledged_appends_survive_a_kill() {
 async fn victim() {
     let Some(path) = env::var_os(STORE) else { return };
     let store = open_file(Path::new(&path)).await;
-    let mut writers = Vec::new();
-    for n in 0..ENTITIES {
-        let store = store.clone();
-        writers.push(tokio::spawn(async move {
-            let entity = cart(&format!("c{n}"));
-            let mut last = read(&*store, &entity).await.len() as u64;
-            loop {
-                last = store.append(numbered(&entity, last)).await.unwrap();
-                // One write, so that no two lines mix.
-                eprint!("{}", format_args!("c{n} {last}\n"));
-            }
-        }));
-    }
-    for writer in writers {
-        writer.await.unwrap();
+    join_all((0..ENTITIES).map(|n| append_for_ever(&*store, n))).await;
+}
+
+async fn append_for_ever(store: &dyn Store, n: u64) {
+    let entity = cart(&format!("c{n}"));
+    let mut last = read(store, &entity).await.len() as u64;
+    loop {
+        last = store.append(numbered(&entity, last)).await.unwrap();
+        eprintln!("c{n} {last}");
     }
 }
 

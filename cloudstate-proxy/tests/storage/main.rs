@@ -1,5 +1,7 @@
 //! Stores: one suite for every store, and what only a file can suffer.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on panics")]
+
 mod conformance;
 mod crash;
 mod file;

@@ -224,21 +224,21 @@ fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::Future, pin::Pin, task, thread};
+    use std::{task, thread};
 
     use cloudstate_proto::Any;
     use rusqlite::Connection;
     use tempfile::TempDir;
 
     use super::{super::schema, *};
-    use crate::storage::EntityKey;
+    use crate::storage::{BoxFuture, EntityKey};
 
     /// Appends are queued before the committer runs, so what shares a commit is known.
     struct Scene {
         folder: TempDir,
         queue: CommitQueue,
         committer: Committer,
-        appends: Vec<Pin<Box<dyn Future<Output = Result<u64, StoreError>>>>>,
+        appends: Vec<BoxFuture<Result<u64, StoreError>>>,
     }
 
     impl Scene {
@@ -253,7 +253,8 @@ mod tests {
 
         fn queue(&mut self, append: Append) {
             // Without tokio's budget, which would make one task that polls this much wait.
-            let mut append = Box::pin(tokio::task::unconstrained(self.queue.clone().append(append)));
+            let append = tokio::task::unconstrained(self.queue.clone().append(append));
+            let mut append: BoxFuture<_> = Box::pin(append);
             let polled = append.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop()));
             assert!(polled.is_pending(), "nobody commits yet");
             self.appends.push(append);

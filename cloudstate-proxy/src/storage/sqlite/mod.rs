@@ -142,9 +142,9 @@ impl Files {
         schema::refuse_foreign(&path)?;
         let lock = Lock::take(&path)?;
         schema::create_if_missing(&path)?;
-        schema::refuse_unreadable(&path)?;
+        // Readers first: they cannot change a file that turns out to be none of ours.
+        let readers = (0..READERS).map(|_| schema::open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let writer = schema::open_writer(&path)?;
-        let readers = (0..READERS).map(|_| schema::open_reader(&path)).collect::<Result<_, _>>()?;
         Ok(Self { path, lock, writer, readers })
     }
 }

@@ -117,20 +117,22 @@ fn create(draft: &Path) -> rusqlite::Result<()> {
     connection.close().map_err(|(_, error)| error)
 }
 
-/// Refuses a store that is damaged or of a newer version, through a connection that cannot write.
-pub(super) fn refuse_unreadable(path: &Path) -> Result<(), Refusal> {
-    let connection = open_reader(path)?;
-    let version =
-        format_version(&connection).map_err(|error| Refusal::sqlite(path, "read its version", error))?;
-    if version > FORMAT_VERSION {
-        return Err(Refusal::Newer { path: path.to_owned(), found: version, known: FORMAT_VERSION });
+/// A connection that cannot write; refuses a store that is damaged or of a newer version.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, Refusal> {
+    let failed = |error| Refusal::sqlite(path, "open it for reading", error);
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    // Reads the schema: SQLite compares the length of the file with its header.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+    match format_version(&connection).map_err(failed)? {
+        0 => Err(corrupt(path, "it has no format version".to_owned())),
+        found if found > FORMAT_VERSION => {
+            Err(Refusal::Newer { path: path.to_owned(), found, known: FORMAT_VERSION })
+        }
+        _ => Ok(connection),
     }
-    if version == 0 {
-        return Err(corrupt(path, "it has no format version".to_owned()));
-    }
-    Ok(())
 }
 
+/// The one connection that writes; brings an older store up to date.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Refusal> {
     let failed = |error| Refusal::sqlite(path, "open it for writing", error);
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
@@ -155,14 +157,6 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Refusal> {
         connection.pragma_update(None, setting, value).map_err(failed)?;
     }
     migrate(&mut connection).map_err(|error| Refusal::sqlite(path, "bring its format up to date", error))?;
-    Ok(connection)
-}
-
-pub(super) fn open_reader(path: &Path) -> Result<Connection, Refusal> {
-    let failed = |error| Refusal::sqlite(path, "open it for reading", error);
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-    // Reads the schema: SQLite compares the length of the file with its header.
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
     Ok(connection)
 }
 
