@@ -138,15 +138,29 @@ async fn the_database_of_another_program_is_refused_and_left_alone() {
     assert_eq!(names_in(folder.path()), ["other.db"]);
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn a_folder_is_refused() {
+async fn what_is_no_regular_file_is_refused_and_left_alone() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
     let folder = TempDir::new().unwrap();
-    for path in [folder.path().to_owned(), folder.path().join("..")] {
-        let error = refusal(&path).await;
-        assert!(
-            error.to_string().contains(&path.file_name().unwrap_or("..".as_ref()).to_string_lossy()[..]),
-            "{error}"
-        );
+    let at = |name| folder.path().join(name);
+    fs::create_dir(at("folder")).unwrap();
+    symlink(at("nowhere"), at("dangling")).unwrap();
+    symlink(at("folder"), at("link")).unwrap();
+    let _listener = UnixListener::bind(at("socket")).unwrap();
+    let names = names_in(folder.path());
+    for (name, why) in [
+        ("folder", "it is a folder"),
+        ("folder/..", "it is a folder"),
+        ("link", "it is a folder"),
+        ("dangling", "it is a link that leads nowhere"),
+        ("socket", "it is no regular file"),
+    ] {
+        let error = refusal(&at(name)).await;
+        assert!(error.is_foreign() && error.to_string().contains(why), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(names_in(folder.path()), names);
     }
 }
 

@@ -28,16 +28,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The real path of the store, its folders created. One file has one such path, and so one lock.
 pub(super) fn locate(path: &Path) -> Result<PathBuf, Refusal> {
     let failed = |doing| move |source| Refusal::failed(path, doing, source);
-    let Some(name) = path.file_name() else {
-        return Err(failed("name a file: the path has no file name")(ErrorKind::InvalidInput.into()));
-    };
+    let Some(name) = path.file_name() else { return Err(foreign(path, "it is a folder")) };
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     fs::create_dir_all(folder).map_err(failed("create its folder"))?;
-    match fs::canonicalize(path) {
-        Ok(file) => Ok(file),
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::canonicalize(path).map_err(failed("find it")),
+        Ok(metadata) if metadata.is_dir() => Err(foreign(path, "it is a folder")),
+        // A device, a pipe, a socket: reading one may block for ever, and moving a store there would destroy it.
+        Ok(_) => Err(foreign(path, "it is no regular file")),
+        Err(_) if path.is_symlink() => Err(foreign(path, "it is a link that leads nowhere")),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Ok(fs::canonicalize(folder).map_err(failed("find its folder"))?.join(name))
         }
@@ -51,26 +53,25 @@ pub(super) fn refuse_foreign(path: &Path) -> Result<(), Refusal> {
     const HEADER_BYTES: usize = 100;
 
     let header = read_start(path, HEADER_BYTES).map_err(|error| Refusal::failed(path, "read it", error))?;
-    let foreign = |why: &str| Err(Refusal::Foreign { path: path.to_owned(), why: why.to_owned() });
     if header.is_empty() {
         return refuse_orphaned_log(path);
     }
     if !header.starts_with(&MAGIC[..MAGIC.len().min(header.len())]) {
-        return foreign("the file is no SQLite database");
+        return Err(foreign(path, "it is no SQLite database"));
     }
     if header.len() < HEADER_BYTES {
         return Err(corrupt(path, format!("the file ends after {} bytes", header.len())));
     }
     if header[68..72] != APPLICATION_ID.to_be_bytes() {
-        return foreign("it is the SQLite database of another program");
+        return Err(foreign(path, "it is the SQLite database of another program"));
     }
     refuse_broken_page(path, u64::from(u16::from_be_bytes([header[16], header[17]])))
 }
 
 /// SQLite takes what a cut-off last page lacks for zeros. While there is a write-ahead log the page may be whole in it.
 fn refuse_broken_page(path: &Path, page_bytes: u64) -> Result<(), Refusal> {
-    let length = length(path);
-    if length.checked_rem(page_bytes) == Some(0) || length_of_log(path) > 0 {
+    let length = length(path)?;
+    if length.checked_rem(page_bytes) == Some(0) || length_of_log(path)? > 0 {
         return Ok(());
     }
     Err(corrupt(path, format!("its {length} bytes are no whole number of pages")))
@@ -79,7 +80,7 @@ fn refuse_broken_page(path: &Path, page_bytes: u64) -> Result<(), Refusal> {
 /// A write-ahead log without its file: SQLite would mix the old log into a new file, and it may hold what was
 /// acknowledged last.
 fn refuse_orphaned_log(path: &Path) -> Result<(), Refusal> {
-    if length_of_log(path) == 0 {
+    if length_of_log(path)? == 0 {
         return Ok(());
     }
     let log = beside(path, "-wal");
@@ -91,7 +92,7 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), Refusal> {
 
 /// Creates the store aside and moves it into place, so that at its path there is none or a whole one.
 pub(super) fn create_if_missing(path: &Path) -> Result<(), Refusal> {
-    if length(path) > 0 {
+    if length(path)? > 0 {
         return Ok(());
     }
     let draft = beside(path, ".new");
@@ -185,6 +186,10 @@ fn format_version(connection: &Connection) -> rusqlite::Result<usize> {
     usize::try_from(version).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, version))
 }
 
+fn foreign(path: &Path, why: &str) -> Refusal {
+    Refusal::Foreign { path: path.to_owned(), why: why.to_owned() }
+}
+
 fn corrupt(path: &Path, why: String) -> Refusal {
     Refusal::Corrupt { path: path.to_owned(), why }
 }
@@ -201,11 +206,15 @@ fn read_start(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
 }
 
 /// 0 when there is no file.
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
+fn length(path: &Path) -> Result<u64, Refusal> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(Refusal::failed(path, "measure it", error)),
+    }
 }
 
-fn length_of_log(path: &Path) -> u64 {
+fn length_of_log(path: &Path) -> Result<u64, Refusal> {
     length(&beside(path, "-wal"))
 }
 
