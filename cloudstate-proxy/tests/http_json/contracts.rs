@@ -1,6 +1,9 @@
 //! User functions' contracts, compiled as their build tools would.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use cloudstate_proto::{Entity, EntitySpec, ServiceInfo, entity_type, sources};
 use cloudstate_proxy::service_catalog::ServiceCatalog;
@@ -120,6 +123,9 @@ pub(crate) const SHAPES: &str = r#"
       map<bool, Point> corners = 34;
     }
 "#;
+
+/// [`SHAPES`], compiled once for all tests.
+pub(crate) static SHAPES_SET: LazyLock<Vec<u8>> = LazyLock::new(|| compile("shapes.proto", SHAPES));
 
 /// Compiles one file and what it imports to an encoded descriptor set.
 pub(crate) fn compile(name: &str, source: &str) -> Vec<u8> {

@@ -52,7 +52,7 @@ impl Proxy {
     }
 
     pub(crate) fn shapes() -> Self {
-        Self::new(contracts::catalog(contracts::compile("shapes.proto", contracts::SHAPES), &["test.Shapes"]))
+        Self::new(contracts::catalog(contracts::SHAPES_SET.clone(), &["test.Shapes"]))
     }
 
     pub(crate) fn shopping_cart() -> Self {

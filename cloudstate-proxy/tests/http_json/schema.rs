@@ -12,9 +12,7 @@ use prost_types::{
     field_descriptor_proto::{Label, Type},
 };
 
-use crate::contracts::{self, compile, compile_model};
-
-static SHAPES: LazyLock<Vec<u8>> = LazyLock::new(|| compile("shapes.proto", contracts::SHAPES));
+use crate::contracts::{SHAPES_SET, compile, compile_model};
 
 fn file(name: &str, imports: &[&str]) -> FileDescriptorProto {
     FileDescriptorProto {
@@ -55,7 +53,7 @@ fn bytes_that_are_no_descriptor_set_are_refused() {
     let error = Schema::new(b"syntax = \"proto3\";").unwrap_err();
     assert!(matches!(error, SchemaError::NotADescriptorSet(_)), "{error}");
     assert!(error.to_string().starts_with("the descriptor set is no google.protobuf.FileDescriptorSet: "));
-    assert!(Schema::new(&SHAPES[..SHAPES.len() - 1]).is_err());
+    assert!(Schema::new(&SHAPES_SET[..SHAPES_SET.len() - 1]).is_err());
     assert!(Schema::new(b"").unwrap().message_type("test.Shape").is_none());
 }
 
@@ -165,7 +163,7 @@ fn all_bundled_sources_are_read() {
 
 #[test]
 fn fields_are_found_by_both_names_and_through_messages() {
-    let schema = Schema::new(&SHAPES).unwrap();
+    let schema = Schema::new(&SHAPES_SET).unwrap();
     let shape = schema.message_type("test.Shape").unwrap();
     assert_eq!(shape.field("fill_color"), shape.field("fillColor"));
     assert_eq!(shape.field("fillColor").unwrap().name(), "fill_color");
@@ -228,7 +226,7 @@ fn shape_json() -> impl Strategy<Value = String> {
 }
 
 fn shape() -> MessageType {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(&SHAPES).unwrap());
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(&SHAPES_SET).unwrap());
     SCHEMA.message_type("test.Shape").unwrap()
 }
 
@@ -295,7 +293,7 @@ proptest! {
         message in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         static SETS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-            sources::TCK.iter().map(|(name, _)| compile_model(name)).chain([SHAPES.clone()]).collect()
+            sources::TCK.iter().map(|(name, _)| compile_model(name)).chain([SHAPES_SET.clone()]).collect()
         });
         let mut set = SETS[model].clone();
         // The user's file comes last in the set: what is before it are the files of the options.
