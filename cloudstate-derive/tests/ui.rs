@@ -1,0 +1,25 @@
+//! What users see when they make a mistake: each file under `tests/ui/fail` makes one, and is named after it.
+//!
+//! After changing a sentence, accept the new output with `TRYBUILD=overwrite cargo test -p cloudstate-derive --test ui`.
+
+use std::fs;
+
+#[test]
+fn mistakes_are_explained() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/ui/fail/*.rs");
+    cases.pass("tests/ui/pass/*.rs");
+}
+
+#[test]
+fn one_mistake_is_one_error() {
+    for file in fs::read_dir("tests/ui/fail").unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "stderr") || path.ends_with("several_mistakes.stderr") {
+            continue;
+        }
+        let output = fs::read_to_string(&path).unwrap();
+        let errors: Vec<_> = output.lines().filter(|line| line.starts_with("error")).collect();
+        assert_eq!(errors.len(), 1, "{}: {errors:#?}", path.display());
+    }
+}

@@ -1,0 +1,11 @@
+include!("../parts/contract.rs");
+include!("../parts/events.rs");
+include!("../parts/apply.rs");
+
+#[event_sourced_entity(service = shopping_cart, persistence_id = "shopping-cart")]
+#[derive(Default)]
+pub struct Cart {
+    items: Vec<domain::LineItem>,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+include!("../parts/contract.rs");
+
+#[derive(Event)]
+pub enum CartEvent {}
+
+fn main() {}

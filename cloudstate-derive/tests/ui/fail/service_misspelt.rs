@@ -1,0 +1,12 @@
+include!("../parts/contract.rs");
+include!("../parts/events.rs");
+include!("../parts/apply.rs");
+include!("../parts/commands.rs");
+
+#[event_sourced_entity(service = shoping_cart, persistence_id = "shopping-cart")]
+#[derive(Default)]
+pub struct Cart {
+    items: Vec<domain::LineItem>,
+}
+
+fn main() {}
