@@ -71,7 +71,7 @@ pub struct FieldPath {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownField {
     /// A message has no field of this name.
-    #[error("{message} has no field `{name}`")]
+    #[error("{message} has no field `{name:.100}`")]
     NoSuchField {
         /// The full name of the message type.
         message: String,

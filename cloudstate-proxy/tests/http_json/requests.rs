@@ -154,6 +154,12 @@ fn query_parameters_that_fit_no_field_are_named() {
     for (query, expected) in cases {
         refused(&format!("GET /query/a?{query}"), "", 400, &format!("The query parameter {expected}."));
     }
+    // What is repeated to the client is cut to what a person reads.
+    let long = "x".repeat(20_000);
+    let answer = block_on(Proxy::shapes().send(&format!("GET /query/a?{long}=1"), ""));
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.len() < 400, "{answer:?}");
+
     let deep = ["next"; 200].join(".");
     let answer = block_on(Proxy::shapes().send(&format!("GET /query/a?center.{deep}.x=1"), ""));
     assert_eq!(answer.status, 400);

@@ -98,7 +98,7 @@ impl HttpJson {
             }
             Found::OtherMethods(methods) => other_methods(request.method(), &methods),
             Found::Nothing => {
-                let sentence = format!("There is no route for {}.", request.uri().path());
+                let sentence = format!("There is no route for {:.200}.", request.uri().path());
                 Refusal::new(StatusCode::NOT_FOUND, sentence).into_response()
             }
         };

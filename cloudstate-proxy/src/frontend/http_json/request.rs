@@ -48,7 +48,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
             return Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 format!(
-                    "The header `content-type: {}` is not accepted here: send a JSON body with the header \
+                    "The header `content-type: {:.100}` is not accepted here: send a JSON body with the header \
                      `content-type: application/json`.",
                     String::from_utf8_lossy(value.as_bytes())
                 ),
@@ -110,7 +110,7 @@ fn set_from_query(message: &mut Message, binding: &Binding, query: &str) -> Resu
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let name = decode_form(name).unwrap_or(name.into());
         let about = |reason: &dyn Display| {
-            Refusal::bad_request(format!("The query parameter `{}` {reason}.", shortened(&name)))
+            Refusal::bad_request(format!("The query parameter `{name:.100}` {reason}."))
         };
         let value = decode_form(value).ok_or_else(|| about(&"is not valid UTF-8"))?;
         let path =
@@ -150,13 +150,4 @@ fn decode_form(text: &str) -> Option<Cow<'_, str>> {
         return Some(percent_decode_str(&text).decode_utf8().ok()?.into_owned().into());
     }
     percent_decode_str(text).decode_utf8().ok()
-}
-
-/// A name from outside, in a length that a sentence can carry.
-fn shortened(name: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 100;
-    match name.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &name[..end]).into(),
-        None => name.into(),
-    }
 }
