@@ -4,14 +4,13 @@ use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use http::{Response, StatusCode};
-use http_body_util::Full;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::body::Body;
 
 use crate::{
     Serving, Settings, Status,
     entities::Entities,
-    frontend::{Frontend, Listener, http_json::HttpJson},
+    frontend::{Frontend, Listener, http_json::HttpJson, text},
     routing::Router,
     service_catalog::{Rejection, ServiceCatalog},
     user_function::{Connection, Dial, Discovered, discover},
@@ -140,6 +139,8 @@ impl Host {
             catalog,
             http_json,
             max_request_size: self.settings.max_request_size,
+            // The entity has its own, shorter limit; this one is for clients that stall.
+            request_timeout: self.settings.relay_timeout * 2,
         });
         self.frontend.store(Some(Arc::clone(&frontend)));
         Ok(frontend)
@@ -183,15 +184,11 @@ impl Host {
 
 /// The answer while a changed contract is rejected; gRPC clients read a 503 as UNAVAILABLE.
 fn nothing_served(status: &Status) -> Response<Body> {
-    let text = match status {
+    let sentence = match status {
         Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
         _ => "there is no valid contract to serve yet".to_owned(),
     };
-    let mut response = Response::new(Body::new(Full::from(text)));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let content_type = http::HeaderValue::from_static("text/plain; charset=UTF-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
-    response
+    text(StatusCode::SERVICE_UNAVAILABLE, sentence).map(Body::new)
 }
 
 fn or_unnamed(name: &str) -> &str {

@@ -34,12 +34,11 @@ pub(super) async fn serve(frontend: &Frontend, request: Request<Incoming>) -> Re
     let mut grpc = Grpc::new(BytesCodec)
         .apply_compression_config(gzip, gzip)
         .apply_max_message_size_config(Some(frontend.max_request_size), None);
-    match deadline(request.headers()) {
-        None => grpc.unary(call, request).await,
-        Some(deadline) => tokio::time::timeout(deadline, grpc.unary(call, request))
-            .await
-            .unwrap_or_else(|_| Status::deadline_exceeded("the client's deadline passed").into_http()),
-    }
+    let limit = deadline(request.headers()).unwrap_or(frontend.request_timeout).min(frontend.request_timeout);
+    let response = tokio::time::timeout(limit, grpc.unary(call, request)).await;
+    response.unwrap_or_else(|_| {
+        Status::deadline_exceeded("the call was not finished before its deadline").into_http()
+    })
 }
 
 /// The time the client gives the call, from `grpc-timeout`.

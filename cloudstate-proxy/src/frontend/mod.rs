@@ -4,10 +4,11 @@ mod grpc;
 pub mod http_json;
 mod listener;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http::{Request, Response, header::CONTENT_TYPE};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
@@ -25,6 +26,8 @@ pub(crate) struct Frontend {
     pub(crate) http_json: HttpJson,
     pub(crate) router: Router,
     pub(crate) max_request_size: usize,
+    /// How long a request may take, the sending of its body included.
+    pub(crate) request_timeout: Duration,
 }
 
 impl Frontend {
@@ -34,9 +37,21 @@ impl Frontend {
             return Ok(grpc::serve(self, request).await);
         }
         let calls: &dyn Calls = &self.router;
-        let response = self.http_json.serve(request, calls, self.max_request_size).await;
+        let serving = self.http_json.serve(request, calls, self.max_request_size);
+        let response = tokio::time::timeout(self.request_timeout, serving).await;
+        let response = response.unwrap_or_else(|_| text(StatusCode::REQUEST_TIMEOUT, STALLED));
         Ok(response.map(|body| Body::new(body.map_err(|never| match never {}))))
     }
+}
+
+const STALLED: &str = "the request was not sent in time";
+
+/// A sentence for a client.
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    response
 }
 
 /// gRPC proper; gRPC-Web has content types of its own.

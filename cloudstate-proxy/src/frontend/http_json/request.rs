@@ -1,6 +1,6 @@
 //! From an HTTP request to the bytes of the request message.
 
-use std::{borrow::Cow, collections::HashSet, fmt::Display, pin::pin};
+use std::{borrow::Cow, collections::HashSet, fmt::Display, pin::{Pin, pin}};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Uri, header};
@@ -29,7 +29,7 @@ where
         BodyRule::Nothing => binding.input.empty(),
         _ => {
             check_content_type(headers)?;
-            from_body(binding, &read(body, max_request_size).await?)?
+            from_body(binding, &read(headers, body, max_request_size).await?)?
         }
     };
     if binding.body != BodyRule::Message {
@@ -58,8 +58,16 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What is read and thrown away of a body that is too large. Most clients look for an answer only when they have
+/// sent their request; one that sends even more than this is cut off and sees a broken connection.
+const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+
 /// Reads a body, but not more of it than is allowed.
-async fn read<B: Body<Data = Bytes>>(body: B, max_size: usize) -> Result<Bytes, Refusal> {
+async fn read<B: Body<Data = Bytes>>(
+    headers: &HeaderMap,
+    body: B,
+    max_size: usize,
+) -> Result<Bytes, Refusal> {
     let too_large = || {
         let sentence =
             format!("The request body is larger than {max_size} bytes, the most that is accepted.");
@@ -67,6 +75,10 @@ async fn read<B: Body<Data = Bytes>>(body: B, max_size: usize) -> Result<Bytes, 
     };
     let mut body = pin!(body);
     if body.size_hint().lower() > max_size as u64 {
+        // A client that asked before it sends is answered before it sends.
+        if !headers.contains_key(header::EXPECT) {
+            discard(body).await;
+        }
         return Err(too_large());
     }
     let mut first = Bytes::new();
@@ -75,6 +87,7 @@ async fn read<B: Body<Data = Bytes>>(body: B, max_size: usize) -> Result<Bytes, 
         let frame = frame.map_err(|_| Refusal::bad_request("The request body broke off before its end."))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > max_size {
+            discard(body).await;
             return Err(too_large());
         }
         // Most bodies come in one piece, which then need not be copied.
@@ -86,6 +99,16 @@ async fn read<B: Body<Data = Bytes>>(body: B, max_size: usize) -> Result<Bytes, 
         }
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+async fn discard<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+        if discarded > DISCARDED_BYTES {
+            return;
+        }
+    }
 }
 
 fn from_body(binding: &Binding, body: &[u8]) -> Result<Message, Refusal> {
