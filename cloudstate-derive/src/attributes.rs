@@ -1,9 +1,8 @@
 //! Arguments of the form `name = value`, with their spans. What a value may be is for [`crate::validate`].
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
-use syn::punctuated::Punctuated;
+use syn::parse::{Parse, ParseStream};
 use syn::{Expr, Ident, Token};
 
 use crate::diagnostics::Diagnostics;
@@ -46,9 +45,9 @@ impl Parse for Argument {
 impl Arguments {
     /// Reads what stands between the parentheses of an attribute.
     pub(crate) fn parse(options: &Options, tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
-        let parsed = Punctuated::<Argument, Token![,]>::parse_terminated.parse2(tokens);
         let mut arguments = Self::default();
-        for argument in diagnostics.check(parsed).into_iter().flatten() {
+        for tokens in separated_by_commas(tokens) {
+            let Some(argument) = diagnostics.check(syn::parse2::<Argument>(tokens)) else { continue };
             if options.names.iter().any(|name| argument.name == name) {
                 arguments.0.push(argument);
             } else {
@@ -85,4 +84,13 @@ impl Arguments {
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Argument> {
         self.0.iter().filter(move |argument| argument.name == name)
     }
+}
+
+/// Each part is parsed on its own, so that a mistake in one does not hide the others. The values that make sense
+/// here have no commas.
+fn separated_by_commas(tokens: TokenStream) -> impl Iterator<Item = TokenStream> {
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let parts: Vec<TokenStream> = tokens.split(is_comma).map(|part| part.iter().cloned().collect()).collect();
+    parts.into_iter().filter(|part| !part.is_empty())
 }

@@ -29,11 +29,6 @@ impl Diagnostics {
         result.map_err(|error| self.errors.extend(error)).ok()
     }
 
-    /// Takes the first mistake out, to be reported at another place in the output.
-    pub(crate) fn take_first(&mut self) -> Option<syn::Error> {
-        (!self.errors.is_empty()).then(|| self.errors.remove(0))
-    }
-
     /// What makes the compiler report them.
     pub(crate) fn into_compile_errors(self) -> TokenStream {
         self.errors.into_iter().map(syn::Error::into_compile_error).collect()

@@ -4,7 +4,7 @@ mod event;
 mod event_sourced;
 
 pub(crate) use event_sourced::entity;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::diagnostics::Diagnostics;
@@ -21,7 +21,7 @@ pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) ->
     };
     let glue = match EventSourcedEntity::read(arguments, &parsed, &mut diagnostics) {
         Some(entity) if diagnostics.is_empty() => event_sourced::glue(&entity),
-        Some(entity) => fallback::event_sourced(&entity, &mut diagnostics),
+        Some(entity) => fallback::event_sourced(&entity),
         None => TokenStream::new(),
     };
     let errors = diagnostics.into_compile_errors();
@@ -41,4 +41,13 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
     };
     let errors = diagnostics.into_compile_errors();
     quote!(#glue #errors)
+}
+
+/// Puts tokens at another place of the user's code, where errors about them belong.
+fn placed_at(span: Span, tokens: TokenStream) -> TokenStream {
+    let place = |mut token: proc_macro2::TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.into_iter().map(place).collect()
 }

@@ -2,23 +2,17 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::DeriveInput;
+use syn::{DeriveInput, parse_quote};
 
-use crate::diagnostics::Diagnostics;
 use crate::expand;
 use crate::model::EventSourcedEntity;
 
 /// An entity whose handlers are never called.
-pub(crate) fn event_sourced(model: &EventSourcedEntity, diagnostics: &mut Diagnostics) -> TokenStream {
+pub(crate) fn event_sourced(model: &EventSourcedEntity) -> TokenStream {
     let EventSourcedEntity { entity: name, sdk, service, .. } = model;
     let (generics, _, bounds) = model.generics.split_for_impl();
-    let service = match service {
-        Some(service) => quote!(#service::Service),
-        // Any type would contradict the service that the user's handlers belong to. A mistake in place of a type does
-        // not: the compiler reports it, and believes whatever else is said about the type.
-        None => diagnostics.take_first().map(syn::Error::into_compile_error).unwrap_or_default(),
-    };
-    let entity = expand::entity(model, &service);
+    // Without a service there is no telling which handlers are meant, so then there is no entity either.
+    let entity = service.as_ref().map(|service| expand::entity(model, &quote!(#service::Service)));
     quote! {
         #entity
         #[automatically_derived]
@@ -38,7 +32,9 @@ pub(crate) fn event_sourced(model: &EventSourcedEntity, diagnostics: &mut Diagno
 /// An event that is never stored.
 pub(crate) fn event(item: &DeriveInput) -> TokenStream {
     let name = &item.ident;
-    let (generics, arguments, bounds) = item.generics.split_for_impl();
+    let mut generics = item.generics.clone();
+    generics.make_where_clause().predicates.push(parse_quote!(Self: ::core::marker::Send + 'static));
+    let (generics, arguments, bounds) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
         impl #generics ::cloudstate_sdk::macro_support::Event for #name #arguments #bounds {

@@ -49,16 +49,42 @@ pub(crate) fn annotated_struct(item: &Item, diagnostics: &mut Diagnostics) -> Op
 }
 
 pub(crate) fn service(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<Path> {
-    const EXPECTED: &str =
-        "the path of the module generated for the gRPC service, such as `service = shopping_cart`";
-    match arguments.once("service", diagnostics) {
-        Some(Argument { value: Expr::Path(path), .. }) if path.qself.is_none() => {
-            return Some(path.path.clone());
+    const EXPECTED: &str = "the path of the module generated for the gRPC service";
+    match arguments.once("service", diagnostics).map(|argument| &argument.value) {
+        Some(Expr::Path(path)) if path.qself.is_none() => Some(path.path.clone()),
+        Some(value @ Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) => {
+            // Most likely meant, and good enough to check the rest of the file with.
+            let module = module_of_service(name);
+            let written = module.as_ref().map_or("shopping_cart".into(), Ident::to_string);
+            diagnostics.error(value, format_args!("expected {EXPECTED}: write `service = {written}`"));
+            module.map(Path::from)
         }
-        Some(Argument { value, .. }) => diagnostics.error(value, format_args!("expected {EXPECTED}")),
-        None => diagnostics.error_at_attribute(format_args!("`service` is missing: {EXPECTED}")),
+        Some(value) => {
+            diagnostics.error(value, format_args!("expected {EXPECTED}, such as `service = shopping_cart`"));
+            None
+        }
+        None => {
+            let message = format!("`service` is missing: {EXPECTED}, such as `service = shopping_cart`");
+            diagnostics.error_at_attribute(message);
+            None
+        }
     }
-    None
+}
+
+/// `shopping_cart` for `"com.example.ShoppingCart"`.
+fn module_of_service(name: &LitStr) -> Option<Ident> {
+    let text = name.value();
+    let simple = text.rsplit(['.', ':']).next().unwrap_or_default();
+    let mut module = String::new();
+    for (index, letter) in simple.char_indices() {
+        if letter.is_uppercase() && index > 0 {
+            module.push('_');
+        }
+        module.extend(letter.to_lowercase());
+    }
+    let mut module: Ident = syn::parse_str(&module).ok()?;
+    module.set_span(name.span());
+    Some(module)
 }
 
 pub(crate) fn persistence_id(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<LitStr> {

@@ -11,11 +11,20 @@ fn mistakes_are_explained() {
     cases.pass("tests/ui/pass/*.rs");
 }
 
+/// Where more than one error cannot be helped.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("several_mistakes", "each is reported"),
+    ("no_service", "nothing tells which service the handlers belong to, so they are reported too"),
+    ("apply_forgotten", "the signature of every handler names the entity's error type"),
+];
+
 #[test]
 fn one_mistake_is_one_error() {
     for file in fs::read_dir("tests/ui/fail").unwrap() {
         let path = file.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "stderr") || path.ends_with("several_mistakes.stderr") {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let is_exception = EXCEPTIONS.iter().any(|(exception, _)| *exception == name);
+        if path.extension().is_none_or(|extension| extension != "stderr") || is_exception {
             continue;
         }
         let output = fs::read_to_string(&path).unwrap();

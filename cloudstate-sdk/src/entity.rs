@@ -21,7 +21,7 @@ pub trait Service {
     label = "this type has no entity attribute",
     note = "annotate the struct, for example `#[event_sourced_entity(service = shopping_cart, persistence_id = \"shopping-cart\")]`"
 )]
-pub trait Entity: Sized + Send + 'static {
+pub trait Entity: Sized + 'static {
     /// The gRPC service whose commands the entity handles.
     type Service: Service;
     /// The kind of the entity, for example [`event_sourced::Kind`](crate::event_sourced::Kind).

@@ -8,6 +8,11 @@ pub use crate::event_sourced::{Event, Handler, Kind, Snapshot, Snapshots};
 pub use crate::registration::{Discovered, Registration};
 pub use inventory;
 
+/// Converts an earlier message of an event.
+pub fn upcast<Earlier, Message: From<Earlier>>(earlier: Earlier) -> Message {
+    earlier.into()
+}
+
 /// Finds out what a type can do, where a bound would be an error. The methods of the first trait below are found
 /// before those of the second, because they need one reference less.
 pub struct Probe<T>(PhantomData<T>);

@@ -1,8 +1,9 @@
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote};
 use syn::Path;
 use syn::spanned::Spanned;
 
+use super::placed_at;
 use crate::model::{EventEnum, Variant};
 
 /// What `#[derive(Event)]` adds to an enum.
@@ -66,7 +67,7 @@ impl Expanded {
         let codecs = std::iter::once(codec_of(&codec, &quote!(#message), sdk)).chain(upcast_codecs).collect();
         let decode_upcasts = upcasts.iter().map(|(codec, earlier)| {
             let convert =
-                quote_spanned!(earlier.span()=> <#message as ::core::convert::From<#earlier>>::from);
+                placed_at(earlier.span(), quote!(#sdk::macro_support::upcast::<#earlier, #message>));
             quote! {
                 if #codec.is_name(__name) {
                     return #codec.decode(__stored).map(#convert).map(Self::#variant_name);
@@ -98,7 +99,6 @@ impl Expanded {
 
 fn codec_of(name: &Ident, message: &TokenStream, sdk: &Path) -> TokenStream {
     // At the message, so that one that is none is reported there.
-    quote_spanned! {message.span()=>
-        const #name: #sdk::macro_support::Codec<#message> = #sdk::macro_support::Codec::<#message>::of();
-    }
+    let codec = placed_at(message.span(), quote!(#sdk::macro_support::Codec::<#message>::of()));
+    quote!(const #name: #sdk::macro_support::Codec<#message> = #codec;)
 }

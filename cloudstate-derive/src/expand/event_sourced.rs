@@ -2,6 +2,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use super::placed_at;
 use crate::model::EventSourcedEntity;
 
 /// What `#[event_sourced_entity]` adds to a struct.
@@ -68,7 +69,7 @@ fn snapshots(model: &EventSourcedEntity) -> Option<TokenStream> {
     let body = match &model.snapshot_every {
         // At the number, so that a missing `impl Snapshot` is reported there.
         Some(events) => {
-            quote_spanned!(events.span()=> #sdk::macro_support::Snapshots::<Self>::every(#events))
+            placed_at(events.span(), quote!(#sdk::macro_support::Snapshots::<Self>::every(#events)))
         }
         // Asks for none, but those of an earlier version of the entity are restored if that is possible.
         None if model.is_concrete() => quote! {

@@ -8,7 +8,7 @@ pub struct Kind {
     _no_values: std::convert::Infallible,
 }
 
-impl<E: Entity + EventSourcedEntity + Handler> EntityKind<E> for Kind {
+impl<E: Entity + EventSourcedEntity + Handler + Send> EntityKind<E> for Kind {
     fn component(create: Create<E>) -> Component {
         Component::of::<E>(Host::EventSourced(Box::new(create)))
     }

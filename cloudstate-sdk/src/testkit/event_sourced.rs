@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::Arc;
 
 use cloudstate_proto::client_action::Action;
 use cloudstate_proto::eventsourced::event_sourced_stream_in::Message;
@@ -13,7 +12,6 @@ use crate::event_sourced::instance::{Instance, Terms};
 use crate::event_sourced::{Event, EventSourcedEntity, Handler, Snapshot};
 use crate::fault::Fault;
 use crate::payload::{self, ProtobufMessage};
-use crate::registration::Create;
 use crate::{Any, Code, Context, Entity, Failure, Metadata, ServiceCall};
 
 /// Runs one event sourced entity as a proxy would, without network, runtime or storage.
@@ -42,7 +40,7 @@ use crate::{Any, Code, Context, Entity, Failure, Metadata, ServiceCall};
 /// ```
 pub struct TestKit<E> {
     instance: Instance<E>,
-    create: Create<E>,
+    create: Box<dyn Fn(&Context) -> E>,
     entity_id: String,
     metadata: Metadata,
     last_command: i64,
@@ -71,21 +69,18 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
     /// An entity in a given state, for types with injected dependencies. Its id is `test-entity`.
     pub fn with(instance: E) -> Self
     where
-        E: Clone + Sync,
+        E: Clone,
     {
         Self::created_by("test-entity", move |_| instance.clone())
     }
 
     /// An entity made by the function that `register_with` gets.
-    pub fn created_by(
-        entity_id: impl Into<String>,
-        create: impl Fn(&Context) -> E + Send + Sync + 'static,
-    ) -> Self {
-        let (entity_id, create): (_, Create<E>) = (entity_id.into(), Arc::new(create));
+    pub fn created_by(entity_id: impl Into<String>, create: impl Fn(&Context) -> E + 'static) -> Self {
+        let entity_id = entity_id.into();
         let instance = load(&entity_id, &create, None, &[]);
         Self {
             instance,
-            create,
+            create: Box::new(create),
             entity_id,
             metadata: Metadata::new(),
             last_command: 0,
@@ -310,7 +305,7 @@ impl<E: fmt::Debug + EventSourcedEntity + Handler> fmt::Debug for TestKit<E> {
 #[track_caller]
 fn load<E: EventSourcedEntity + Handler + Entity>(
     entity_id: &str,
-    create: &Create<E>,
+    create: &dyn Fn(&Context) -> E,
     snapshot: Option<EventSourcedSnapshot>,
     events: &[EventSourcedEvent],
 ) -> Instance<E> {
@@ -319,7 +314,7 @@ fn load<E: EventSourcedEntity + Handler + Entity>(
         EventSourcedInit { service_name: E::Service::NAME.into(), entity_id: entity_id.into(), snapshot };
     // The proxy that the kit plays takes replies as large as the reference's, and knows status codes.
     let terms = Terms { max_reply_size: 12 << 20, status_codes: true };
-    let mut instance = expect_no_fault(Instance::start(init, &**create, terms));
+    let mut instance = expect_no_fault(Instance::start(init, create, terms));
     for event in events {
         expect_no_fault(instance.step(Some(Message::Event(event.clone()))));
     }

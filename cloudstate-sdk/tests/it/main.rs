@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod cart;
-mod generated_code;
+mod faults;
 mod life_cycle;
+mod model;
 mod proxy;
+mod refusals;
+mod scenarios;
 mod testkit;

@@ -17,8 +17,9 @@ use prost::{Message, Name};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -77,10 +78,20 @@ pub(crate) struct Entity {
 
 impl Entity {
     pub(crate) async fn open(client: &mut EventSourcedClient<Channel>) -> Self {
+        Self::open_with(client, None).await
+    }
+
+    pub(crate) async fn open_with(
+        client: &mut EventSourcedClient<Channel>,
+        extensions: Option<&'static str>,
+    ) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
+        let mut request = Request::new(UnboundedReceiverStream::new(receiver));
+        if let Some(extensions) = extensions {
+            request.metadata_mut().insert(proto::EXTENSIONS_HEADER, MetadataValue::from_static(extensions));
+        }
         // Returns as soon as the response headers are here, before anything was sent.
-        let replies =
-            within(client.handle(UnboundedReceiverStream::new(receiver))).await.unwrap().into_inner();
+        let replies = within(client.handle(request)).await.unwrap().into_inner();
         Self { id: String::new(), requests: Some(requests), replies }
     }
 

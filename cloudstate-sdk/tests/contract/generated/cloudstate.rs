@@ -2,6 +2,14 @@
 #[allow(unused, deprecated, missing_docs, unreachable_pub, nonstandard_style, rustdoc::all, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
 static CLOUDSTATE_DESCRIPTORS: &[u8] = include_bytes!("cloudstate.descriptors");
 #[allow(unused, deprecated, missing_docs, unreachable_pub, nonstandard_style, rustdoc::all, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+pub mod cloudstate {
+    pub mod tck {
+        pub mod model {
+            include!("cloudstate.tck.model.proto.rs");
+        }
+    }
+}
+#[allow(unused, deprecated, missing_docs, unreachable_pub, nonstandard_style, rustdoc::all, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
 pub mod com {
     pub mod example {
         pub mod shoppingcart {
