@@ -62,7 +62,8 @@ impl Http {
         let request = request.body(Full::new(body.into())).unwrap();
         let response = self.client.request(request).await.ok()?;
         let status = response.status().as_u16();
-        let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        let content_type =
+            response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
         let body = response.into_body().collect().await.ok()?.to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();
         Some(Response { status, content_type: content_type.unwrap_or_default(), body })
@@ -83,7 +84,8 @@ impl Http {
         assert_eq!(response.status, 200, "{}", response.body);
         let cart: Value = serde_json::from_str(&response.body).unwrap();
         let items = cart["items"].as_array().unwrap().iter();
-        let items = items.map(|item| (item["productId"].as_str().unwrap(), item["quantity"].as_i64().unwrap()));
+        let items =
+            items.map(|item| (item["productId"].as_str().unwrap(), item["quantity"].as_i64().unwrap()));
         let mut items: Vec<_> = items.map(|(product, quantity)| (product.to_owned(), quantity)).collect();
         items.sort();
         items
@@ -98,7 +100,8 @@ pub(crate) struct Cart {
 
 impl Cart {
     pub(crate) async fn connect(port: u16) -> Self {
-        let channel = Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect().await.unwrap();
+        let channel =
+            Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect().await.unwrap();
         Self { grpc: Grpc::new(channel) }
     }
 

@@ -97,7 +97,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy(&from, &to) } else { drop(fs::copy(from, to).unwrap()) }
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).unwrap();
+        }
     }
 }
 
@@ -121,7 +125,10 @@ async fn a_session() {
     workshop.eventually("the cart is served", || workshop.serves("/carts/u1")).await;
     let log = workshop.log();
     assert!(log.contains("POST /cart/{user_id}/items/add"), "each route is told: {log}");
-    assert!(log.contains("-H 'content-type: application/json' -d '{\"productId\""), "with a curl line: {log}");
+    assert!(
+        log.contains("-H 'content-type: application/json' -d '{\"productId\""),
+        "with a curl line: {log}"
+    );
     let http = workshop.http();
     assert_eq!(http.add("u1", "p1", 2).await.status, 200);
 
@@ -135,14 +142,22 @@ async fn a_session() {
     assert_eq!(http.cart("u1").await, [("p1".to_owned(), 2)], "with what was stored before");
 
     // A changed contract brings its route.
-    workshop.edit("proto/shoppingcart/shoppingcart.proto", "get: \"/carts/{user_id}\"", "get: \"/basket/{user_id}\"");
+    workshop.edit(
+        "proto/shoppingcart/shoppingcart.proto",
+        "get: \"/carts/{user_id}\"",
+        "get: \"/basket/{user_id}\"",
+    );
     workshop.eventually("the new route is served", || workshop.serves("/basket/u1")).await;
     assert_eq!(http.get("/carts/u1").await.status, 404);
     assert!(workshop.log().contains("GET /basket/{user_id}"), "and told: {}", workshop.log());
 
     // A broken build is told once; what ran goes on.
     workshop.edit("src/lib.rs", "impl Snapshot for Cart", "impl Snapshop for Cart");
-    workshop.eventually("the failed build is told", || async { workshop.log().contains("waiting for the next save") }).await;
+    workshop
+        .eventually("the failed build is told", || async {
+            workshop.log().contains("waiting for the next save")
+        })
+        .await;
     assert!(workshop.log().contains("Snapshop"), "with the compiler's own words");
     assert!(workshop.serves("/basket/u1").await);
     workshop.edit("src/lib.rs", "impl Snapshop for Cart", "impl Snapshot for Cart");

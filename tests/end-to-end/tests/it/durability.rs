@@ -32,7 +32,9 @@ fn traffic(site: &Site, stop: &Arc<AtomicBool>) -> (Arc<Mutex<Known>>, Vec<tokio
                 let response = http.try_add(&format!("u{user}"), "p1", 1).await;
                 let mut known = known.lock().await;
                 match response {
-                    Some(response) if response.status == 200 => *known.acknowledged.entry(user).or_default() += 1,
+                    Some(response) if response.status == 200 => {
+                        *known.acknowledged.entry(user).or_default() += 1
+                    }
                     // A refusal may hide a stored event only if the answer was lost on the way.
                     _ => {
                         *known.unanswered.entry(user).or_default() += 1;

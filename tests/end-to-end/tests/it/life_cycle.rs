@@ -19,7 +19,8 @@ async fn an_idle_entity_is_passivated_and_comes_back() {
     let site = Site::start_with(&["--passivation-timeout", "200ms"]).await;
     let http = site.http();
     http.add("u1", "p1", 2).await;
-    eventually("the entity is passivated", || async { metric(&site, "passivated_entities").await == 1 }).await;
+    eventually("the entity is passivated", || async { metric(&site, "passivated_entities").await == 1 })
+        .await;
     assert_eq!(http.cart("u1").await, [("p1".to_owned(), 2)]);
     assert_eq!(metric(&site, "activated_entities").await, 2);
     assert_eq!(metric(&site, "loaded_events").await, 1);
@@ -73,7 +74,8 @@ async fn a_second_proxy_on_one_store_is_refused() {
     let second = Site::new(&[]).with_store(site.store());
     let mut command = second.proxy_command();
     command.stderr(std::process::Stdio::piped());
-    let output = tokio::time::timeout(Duration::from_secs(20), tokio::process::Command::from(command).output());
+    let output =
+        tokio::time::timeout(Duration::from_secs(20), tokio::process::Command::from(command).output());
     let output = output.await.unwrap().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");

@@ -10,7 +10,8 @@ async fn readiness_follows_the_user_function_and_says_why() {
     let mut site = Site::new(&[]);
     site.start_proxy();
     let management = Http::new(site.management_port);
-    eventually("the management port is open", || async { management.try_get("/alive").await.is_some() }).await;
+    eventually("the management port is open", || async { management.try_get("/alive").await.is_some() })
+        .await;
     let ready = management.get("/ready").await;
     assert_eq!(ready.status, 503);
     assert!(ready.body.contains("user function"), "{}", ready.body);

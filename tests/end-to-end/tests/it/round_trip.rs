@@ -19,7 +19,8 @@ async fn http_and_grpc_see_the_same_cart() {
     cart.add("u1", "p1", 3).await.unwrap();
     cart.add("u1", "p2", 1).await.unwrap();
 
-    let items = r#"[{"productId":"p1","name":"p1","quantity":5},{"productId":"p2","name":"p2","quantity":1}]"#;
+    let items =
+        r#"[{"productId":"p1","name":"p1","quantity":5},{"productId":"p2","name":"p2","quantity":1}]"#;
     assert_eq!(http.get("/carts/u1").await, json(&format!(r#"{{"items":{items}}}"#)));
     assert_eq!(http.get("/carts/u1/items").await, json(items), "response_body names the field");
 
@@ -39,7 +40,8 @@ async fn two_entities_are_never_mixed() {
         let http = http.clone();
         tasks.push(tokio::spawn(async move {
             for item in 0..10 {
-                let added = http.add(&format!("user-{user}"), &format!("product-{user}-{item}"), user + 1).await;
+                let added =
+                    http.add(&format!("user-{user}"), &format!("product-{user}-{item}"), user + 1).await;
                 assert_eq!(added.status, 200, "{}", added.body);
             }
         }));
