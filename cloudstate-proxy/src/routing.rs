@@ -3,8 +3,8 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use cloudstate_proto::{Any, Metadata, SideEffect, client_action::Action};
-use tokio::sync::{Semaphore, oneshot};
+use cloudstate_proto::{Any, Metadata, SideEffect, client_action::Action, metadata_entry::Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     code::Code,
@@ -60,8 +60,13 @@ pub trait Calls: Send + Sync + 'static {
 
 /// How many forwards and side effects may follow one client call, each caused by the one before.
 const MAX_HOPS: usize = 32;
-/// Asynchronous side effects under way at once; more wait.
+/// Asynchronous side effects that entities have before them at once; more wait.
 const MAX_ASYNC_EFFECTS: usize = 1024;
+/// What reply metadata may take as response headers. Clients accept 8 KiB of headers or more; several break off the
+/// whole connection, with all its calls, when one response has too many.
+const MAX_HEADER_BYTES: usize = 6 * 1024;
+/// What HTTP/2 counts for a header beside its name and value.
+const HEADER_OVERHEAD_BYTES: usize = 32;
 
 /// Routes calls to entities, and carries out what they decide.
 #[derive(Clone)]
@@ -81,20 +86,33 @@ impl Router {
 
     /// `origin` is what the client called: its reply type is the one the client expects.
     async fn route(self, call: Call, origin: Arc<Method>, trace: Trace) -> Result<Reply, NoReply> {
+        let answer = self.deliver(call, origin, trace, None)?;
+        // The sender is dropped only with the entity's task.
+        answer.await.unwrap_or_else(|_| Err(Failure::new(Code::Internal, "Entity terminated").into()))
+    }
+
+    /// Puts a call into the mailbox of its entity; `permit` is given back when the entity has decided.
+    fn deliver(
+        &self,
+        call: Call,
+        origin: Arc<Method>,
+        trace: Trace,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<oneshot::Receiver<Result<Reply, NoReply>>, Failure> {
         let id = call.method.entity_key.entity_id(&call.payload);
         let id = id.map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
         let method = call.method;
         let service = Arc::clone(&method.service);
         let key = EntityKey { persistence_id: Arc::clone(&service.persistence_id), entity_id: id.into() };
         let (sender, answer) = oneshot::channel();
+        let router = self.clone();
         let envelope = Envelope {
             name: Arc::clone(&method.name),
             payload: Any { type_url: method.input_type_url.clone(), value: call.payload },
-            responder: Responder { sender, router: self.clone(), call: Decided { method, origin, trace } },
+            responder: Responder { sender, router, call: Decided { method, origin, trace }, permit },
         };
         self.0.entities.deliver(key, &service, envelope);
-        // The sender is dropped only with the entity's task.
-        answer.await.unwrap_or_else(|_| Err(Failure::new(Code::Internal, "Entity terminated").into()))
+        Ok(answer)
     }
 
     /// Side effects in order, then the action.
@@ -109,7 +127,7 @@ impl Router {
         }
         match action {
             Some(Action::Forward(forward)) => {
-                let trace = call.trace.follow("forwarded from", &call.method)?;
+                let trace = self.follow(&call, "forwarded from")?;
                 let payload = forward.payload.unwrap_or_default().value;
                 let target = self.target(&forward.service_name, &forward.command_name, payload, &trace)?;
                 self.route(target, call.origin, trace).await
@@ -120,7 +138,7 @@ impl Router {
 
     async fn side_effect(&self, effect: SideEffect, cause: &Decided) -> Result<(), NoReply> {
         let synchronous = effect.synchronous;
-        let target = cause.trace.follow("side-effect of", &cause.method).and_then(|trace| {
+        let target = self.follow(cause, "side-effect of").and_then(|trace| {
             let payload = effect.payload.unwrap_or_default().value;
             let call = self.target(&effect.service_name, &effect.command_name, payload, &trace)?;
             Ok((call, trace))
@@ -131,21 +149,32 @@ impl Router {
             Err(_) => return Ok(()),
         };
         let origin = Arc::clone(&call.method);
-        let done = self.clone().route(call, origin, trace);
         if !synchronous {
-            // Closing the semaphore is nobody's business, so a permit always comes.
-            let permit = Arc::clone(&self.0.async_effects).acquire_owned().await;
-            let done: BoxFuture<_> = Box::pin(done);
-            tokio::spawn(async move {
-                let _permit = permit;
-                let _ = done.await;
-            });
+            // Closing the semaphore is nobody's business, so a permit always comes: it is held while the entity
+            // has the command and not while further effects are carried out, which need permits themselves.
+            let permit = Arc::clone(&self.0.async_effects).acquire_owned().await.ok();
+            // Delivered here and not in a task of its own, so that effects on one entity keep their order. What
+            // becomes of it is not our caller's business.
+            let _ = self.deliver(call, origin, trace, permit);
             return Ok(());
         }
+        let done: BoxFuture<_> = Box::pin(self.clone().route(call, origin, trace));
         match done.await {
             Ok(_) | Err(NoReply::Refused(_)) => Ok(()),
             Err(broken) => Err(broken),
         }
+    }
+
+    /// One hop more, unless there were too many: a circle, which its developer must hear of.
+    fn follow(&self, cause: &Decided, how: &str) -> Result<Trace, Failure> {
+        let Trace(hops) = &cause.trace;
+        if hops.len() >= MAX_HOPS {
+            let text = format!("more than {MAX_HOPS} forwards and side effects followed one call");
+            self.report(format!("{text}{}", cause.trace));
+            return Err(Failure::new(Code::FailedPrecondition, text));
+        }
+        let hop = format!("{how} {}.{}", cause.method.service.name, cause.method.name);
+        Ok(Trace([hops.as_slice(), &[hop]].concat()))
     }
 
     fn target(&self, service: &str, command: &str, payload: Bytes, trace: &Trace) -> Result<Call, Failure> {
@@ -174,7 +203,7 @@ impl Router {
                     }
                     payload.value
                 });
-                Ok(Reply { payload, metadata: reply.metadata })
+                Ok(Reply { payload, metadata: reply.metadata.map(|metadata| self.bounded(metadata, origin)) })
             }
             Some(Action::Failure(failure)) => Err(NoReply::Refused(Failure {
                 code: Code::from_number(failure.grpc_status_code),
@@ -182,6 +211,29 @@ impl Router {
             })),
             Some(Action::Forward(_)) | None => Ok(Reply::default()),
         }
+    }
+
+    /// As much of `metadata` as fits into response headers.
+    fn bounded(&self, mut metadata: Metadata, origin: &Method) -> Metadata {
+        let mut bytes = 0;
+        let fitting = metadata.entries.iter().take_while(|entry| {
+            let value = match &entry.value {
+                Some(Value::StringValue(text)) => text.len(),
+                Some(Value::BytesValue(value)) => value.len(),
+                None => 0,
+            };
+            bytes += entry.key.len() + value + HEADER_OVERHEAD_BYTES;
+            bytes <= MAX_HEADER_BYTES
+        });
+        let fitting = fitting.count();
+        if fitting < metadata.entries.len() {
+            self.report(format!(
+                "Warning: {}.{}: The reply has more metadata than the {MAX_HEADER_BYTES} bytes that response headers may take; the rest is left out.",
+                origin.service.name, origin.name
+            ));
+            metadata.entries.truncate(fitting);
+        }
+        metadata
     }
 
     fn report(&self, text: String) {
@@ -224,6 +276,8 @@ pub(crate) struct Responder {
     sender: oneshot::Sender<Result<Reply, NoReply>>,
     router: Router,
     call: Decided,
+    /// Held by an asynchronous side effect.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The call whose answer is being carried out.
@@ -239,7 +293,8 @@ impl Responder {
     /// Answers; never waits. Forwards and side effects run in a task of their own, so that the entity can take
     /// its next command, and so that they happen even when the client has gone away.
     pub(crate) fn answer(self, answer: Answer) {
-        let Self { sender, router, call } = self;
+        let Self { sender, router, call, permit } = self;
+        drop(permit);
         let result = match answer {
             Answer::Failed(failure) => Err(failure.into()),
             Answer::Decided { action, side_effects } => {
@@ -259,18 +314,6 @@ impl Responder {
 /// The forwards and side effects that led to a call.
 #[derive(Clone, Debug, Default)]
 struct Trace(Vec<String>);
-
-impl Trace {
-    fn follow(&self, how: &str, from: &Method) -> Result<Self, Failure> {
-        if self.0.len() >= MAX_HOPS {
-            let text = format!("more than {MAX_HOPS} forwards and side effects followed one call");
-            return Err(Failure::new(Code::FailedPrecondition, text));
-        }
-        let mut hops = self.0.clone();
-        hops.push(format!("{how} {}.{}", from.service.name, from.name));
-        Ok(Self(hops))
-    }
-}
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
