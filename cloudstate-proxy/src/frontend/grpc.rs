@@ -1,10 +1,16 @@
 //! gRPC, straight from wire bytes: messages are passed on exactly as they came in.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::{Buf, BufMut, Bytes};
 use cloudstate_proto::{Metadata, metadata_entry::Value};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use tonic::{
     Code as GrpcCode, Status,
@@ -26,9 +32,10 @@ use crate::{
 pub(super) async fn serve(frontend: &Frontend, request: Request<Incoming>) -> Response<Body> {
     let Some(method) = frontend.catalog.by_path(request.uri().path()) else {
         let text = format!("{} is not served here", request.uri().path());
-        return Status::unimplemented(text).into_http();
+        return Status::unimplemented(shortened(text)).into_http();
     };
-    let call = Unary { method: Arc::clone(method), router: frontend.router.clone() };
+    let called = AtomicBool::new(false);
+    let call = Unary { method: Arc::clone(method), router: frontend.router.clone(), called: &called };
     let mut gzip = EnabledCompressionEncodings::default();
     gzip.enable(CompressionEncoding::Gzip);
     let mut grpc = Grpc::new(BytesCodec)
@@ -36,9 +43,23 @@ pub(super) async fn serve(frontend: &Frontend, request: Request<Incoming>) -> Re
         .apply_max_message_size_config(Some(frontend.max_request_size), None);
     let limit = deadline(request.headers()).unwrap_or(frontend.request_timeout).min(frontend.request_timeout);
     let response = tokio::time::timeout(limit, grpc.unary(call, request)).await;
-    response.unwrap_or_else(|_| {
+    let mut response = response.unwrap_or_else(|_| {
         Status::deadline_exceeded("the call was not finished before its deadline").into_http()
-    })
+    });
+    if !called.into_inner() {
+        say_resource_exhausted(&mut response);
+    }
+    response
+}
+
+/// tonic refuses a request over the limit with OUT_OF_RANGE; the code that gRPC has for it is RESOURCE_EXHAUSTED.
+fn say_resource_exhausted(refused: &mut Response<Body>) {
+    const OUT_OF_RANGE: &[u8] = b"11";
+    if let Some(code) = refused.headers_mut().get_mut(Status::GRPC_STATUS)
+        && code.as_bytes() == OUT_OF_RANGE
+    {
+        *code = HeaderValue::from_static("8");
+    }
 }
 
 /// The time the client gives the call, from `grpc-timeout`.
@@ -59,16 +80,19 @@ fn deadline(headers: &http::HeaderMap) -> Option<std::time::Duration> {
 }
 
 /// One unary call.
-struct Unary {
+struct Unary<'a> {
     method: Arc<Method>,
     router: Router,
+    /// Set when the request was complete.
+    called: &'a AtomicBool,
 }
 
-impl UnaryService<Bytes> for Unary {
+impl UnaryService<Bytes> for Unary<'_> {
     type Response = Bytes;
     type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        self.called.store(true, Ordering::Relaxed);
         let call = Call { method: Arc::clone(&self.method), payload: request.into_inner() };
         let reply = self.router.call(call);
         Box::pin(async move { reply.await.map(response).map_err(status) })
@@ -84,15 +108,28 @@ fn response(reply: Reply) -> tonic::Response<Bytes> {
     response
 }
 
+/// Headers that say how this very response travels.
+const OURS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// String entries become headers; an entry that is no legal header is left out, and so are binary ones and those
-/// that gRPC keeps for itself.
+/// on which the response depends.
 fn add_headers(headers: &mut MetadataMap, metadata: Metadata) {
     for entry in metadata.entries {
         let Some(Value::StringValue(value)) = entry.value else { continue };
         let key = entry.key.to_ascii_lowercase();
-        let reserved = key.starts_with("grpc-") || key == "content-type" || key == "te";
+        let is_ours = key.starts_with("grpc-") || OURS.contains(&key.as_str());
         let key = MetadataKey::<Ascii>::from_bytes(key.as_bytes());
-        if let (false, Ok(key), Ok(value)) = (reserved, key, MetadataValue::try_from(value)) {
+        if let (false, Ok(key), Ok(value)) = (is_ours, key, MetadataValue::try_from(value)) {
             headers.append(key, value);
         }
     }
@@ -100,7 +137,25 @@ fn add_headers(headers: &mut MetadataMap, metadata: Metadata) {
 
 fn status(failure: Failure) -> Status {
     let code = failure.code.map_or(GrpcCode::Unknown, |code| GrpcCode::from_i32(code as i32));
-    Status::new(code, failure.description)
+    Status::new(code, shortened(failure.description))
+}
+
+/// What the text of a status may take as a header. Clients accept 8 KiB of headers or more; several break off the
+/// whole connection, with all its calls, when one response has too many.
+const MAX_STATUS_TEXT_BYTES: usize = 4 * 1024;
+
+/// Cuts a text that does not fit into the header in which it travels, percent-encoded.
+fn shortened(mut text: String) -> String {
+    let mut bytes = 0;
+    let end = text.char_indices().find_map(|(at, char)| {
+        bytes += if char == ' ' || char.is_ascii_graphic() && char != '%' { 1 } else { 3 * char.len_utf8() };
+        (bytes > MAX_STATUS_TEXT_BYTES).then_some(at)
+    });
+    if let Some(end) = end {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Passes messages on without looking at them.
