@@ -164,12 +164,13 @@ impl EntityTask {
         let can_write = self.stream.outbound.is_some() && !self.stream.outbox.is_empty();
         tokio::select! {
             biased;
+            // First, so that a stream that never falls silent cannot outlast its time.
+            () = timer => Event::Timer,
             event = read(&mut self.stream.inbound) => Event::Message(event),
             input = poll_optional(&mut self.store) => Event::Store(input),
             stream = poll_optional(&mut self.stream.opening) => Event::Opened(stream),
             () = write(&mut self.stream.outbound, &mut self.stream.outbox), if can_write => Event::Written,
             Some(envelope) = self.mailbox.recv() => Event::Envelope(envelope),
-            () = timer => Event::Timer,
             _ = self.draining.changed(), if !drained => Event::Draining,
         }
     }
@@ -355,6 +356,8 @@ impl Callers {
     }
 
     fn answer(&mut self, token: Token, answer: Answer) {
+        // A command that is refused on arrival leaves no deadline behind, however long those before it wait.
+        self.deadlines.pop_back_if(|(_, last)| *last == token);
         if let Some(responder) = self.waiting.remove(&token) {
             responder.answer(answer);
         }

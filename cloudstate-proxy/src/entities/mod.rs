@@ -80,6 +80,8 @@ impl Entities {
                 Err(mpsc::error::TrySendError::Closed(returned)) => envelope = returned,
             }
         }
+        // Before `alive` is looked at, since `drain` takes that first: whoever gets it sees the drain.
+        let draining = self.draining.subscribe();
         let Some(alive) = lock(&self.alive).clone() else {
             return envelope.fail(Failure::new(Code::Unavailable, "the proxy is stopping"));
         };
@@ -88,8 +90,7 @@ impl Entities {
         let _ = mailbox.try_send(envelope);
         shard.insert(key.clone(), mailbox);
         drop(shard);
-        let task =
-            mailbox::EntityTask::new(Arc::clone(self), key, service, envelopes, self.draining.subscribe());
+        let task = mailbox::EntityTask::new(Arc::clone(self), key, service, envelopes, draining);
         tokio::spawn(async move {
             task.run().await;
             drop(alive);
@@ -109,8 +110,8 @@ impl Entities {
 
     /// Lets every entity finish its commands and half-close its stream; resolves when all have.
     pub(crate) async fn drain(&self) {
-        self.draining.send_replace(true);
         lock(&self.alive).take();
+        self.draining.send_replace(true);
         let _ = self.all_gone.lock().await.recv().await;
     }
 
