@@ -45,6 +45,9 @@ impl Host {
         loop {
             connection.closed().await;
             self.unreachable.send_replace(Some("the connection was lost".to_owned()));
+            // Whoever accepts connections only to close them, such as a load balancer without a backend, must not
+            // make us spin.
+            tokio::time::sleep(self.settings.backoff_min).await;
             connection = if self.settings.rediscover {
                 self.adopt_next(listener).await
             } else {
