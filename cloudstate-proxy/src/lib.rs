@@ -134,13 +134,14 @@ impl Proxy {
         let entities = Arc::new(Entities::new(environment(&settings, &dial, &store)));
         let (status, status_seen) = watch::channel(Status::Connecting { reason: None });
         let (unreachable, unreachable_seen) = watch::channel(None);
+        let (stop, stopped) = watch::channel(false);
         let management = Arc::new(Management {
             status: status_seen.clone(),
             unreachable: unreachable_seen,
+            stopping: stopped.clone(),
             entities: Arc::clone(&entities),
         });
         let management = open_management(&settings, &management).await?;
-        let (stop, stopped) = watch::channel(false);
         let graceful_termination_timeout = settings.graceful_termination_timeout;
         let frontend = Arc::new(ArcSwapOption::empty());
         let host = Host { settings, dial, entities: Arc::clone(&entities), status, unreachable, frontend };

@@ -20,6 +20,8 @@ pub(crate) struct Management {
     pub(crate) status: watch::Receiver<Status>,
     /// Why the user function cannot be reached now; none: it can.
     pub(crate) unreachable: watch::Receiver<Option<String>>,
+    /// The proxy is asked to stop: what is under way is finished, nothing new should come.
+    pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) entities: Arc<Entities>,
 }
 
@@ -27,7 +29,14 @@ pub(crate) struct Management {
 pub(crate) fn serve(listener: TcpListener, management: Arc<Management>) -> io::Result<Listener> {
     Listener::serve(listener, move |request| {
         let management = Arc::clone(&management);
-        async move { Ok::<_, Infallible>(management.answer(&request).await) }
+        async move {
+            let mut response = management.answer(&request).await;
+            if request.method() == Method::HEAD {
+                // HTTP/2 does not drop it for us.
+                *response.body_mut() = Full::default();
+            }
+            Ok::<_, Infallible>(response)
+        }
     })
 }
 
@@ -45,6 +54,9 @@ impl Management {
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {
+        if *self.stopping.borrow() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the proxy is stopping\n");
+        }
         let mut reasons = Vec::new();
         match &*self.status.borrow() {
             Status::Serving(_) => {}
