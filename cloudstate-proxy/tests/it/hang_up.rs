@@ -1,0 +1,61 @@
+//! Clients that go away before they are answered.
+
+use cloudstate_proto::SideEffect;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{
+    contract::{OTHERS, any, request},
+    hosted::{host, metric, serving},
+    user_function::{Out, UserFunction, With, reply},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_leaves_the_entity_usable_and_its_command_is_carried_out() {
+    let mut function = UserFunction::new();
+    let (proxy, client) = host(&function).await;
+    let impatient = {
+        let client = client.clone();
+        tokio::spawn(async move { client.act("e1", "").await })
+    };
+    let (mut stream, _) = function.activation().await;
+    assert_eq!(stream.command().await.id, 1);
+    impatient.abort();
+    assert!(impatient.await.unwrap_err().is_cancelled());
+
+    // Queued behind it, from a client that stays.
+    let patient = {
+        let client = client.clone();
+        tokio::spawn(async move { client.act("e1", "").await })
+    };
+    metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 2).await;
+    let effect = SideEffect {
+        service_name: OTHERS.to_owned(),
+        command_name: "Do".to_owned(),
+        payload: Some(any("Request", &request("e2", ""))),
+        synchronous: true,
+        metadata: None,
+    };
+    stream.send(Out::Reply(reply(1, "to nobody").with_events(["kept"]).with_effects(vec![effect])));
+    let (mut target, init) = function.activation().await;
+    assert_eq!(init.entity_id, "e2");
+    target.answer("").await;
+    assert_eq!(stream.answer("second").await.id, 2);
+    assert_eq!(patient.await.unwrap().reply(), "second");
+    metric(&proxy, r#"eventsourced_persisted_events_total{entity_name="test.things"}"#, 1).await;
+}
+
+/// Half of a request, and the connection is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_breaks_off_reaches_no_entity() {
+    let mut function = UserFunction::new();
+    let (proxy, client) = host(&function).await;
+    let listen = serving(&proxy).await.listen;
+    let mut socket = TcpStream::connect(listen).await.unwrap();
+    let head = "POST /test.Things/Do HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 100\r\n\r\n{\"id\":";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    drop(socket);
+    function.serve(|_, command| reply(command.id, "fine"));
+    assert_eq!(client.act("e1", "").await.reply(), "fine");
+    metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 1).await;
+}

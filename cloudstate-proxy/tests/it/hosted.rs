@@ -1,0 +1,103 @@
+//! A proxy in this process, in front of a scripted user function.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use cloudstate_proxy::{Proxy, Serving, Settings, Status, storage::StoreUrl};
+
+use crate::{
+    client::{Client, Page},
+    user_function::{UserFunction, soon},
+};
+
+/// Conditions are looked at this often.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+
+/// Settings of a proxy that keeps nothing and waits for nothing longer than it must.
+pub(crate) fn settings(user_function: SocketAddr) -> Settings {
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    Settings {
+        listen: any_port,
+        user_function: user_function.to_string(),
+        store: StoreUrl::Memory,
+        management: Some(any_port),
+        backoff_min: Duration::from_millis(1),
+        backoff_max: Duration::from_millis(50),
+        ..Settings::default()
+    }
+}
+
+/// A proxy that serves `function`, and a client of it.
+pub(crate) async fn host(function: &UserFunction) -> (Proxy, Client) {
+    host_with(settings(function.address)).await
+}
+
+pub(crate) async fn host_with(settings: Settings) -> (Proxy, Client) {
+    let proxy = Proxy::start(settings).await.unwrap();
+    let client = Client::connect(serving(&proxy).await.listen).await;
+    (proxy, client)
+}
+
+/// Waits until clients are served.
+pub(crate) async fn serving(proxy: &Proxy) -> Arc<Serving> {
+    let mut status = proxy.status();
+    let end =
+        soon("serving or rejected", status.wait_for(|status| !matches!(status, Status::Connecting { .. })));
+    match &*end.await.unwrap() {
+        Status::Serving(serving) => Arc::clone(serving),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until the contract is refused.
+pub(crate) async fn rejected(proxy: &Proxy) -> String {
+    let mut status = proxy.status();
+    let end = soon("a rejection", status.wait_for(|status| matches!(status, Status::Rejected { .. })));
+    match &*end.await.unwrap() {
+        Status::Rejected { reason } => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a management endpoint answers.
+pub(crate) async fn management(proxy: &Proxy, path: &str) -> Page {
+    Client::connect(proxy.management_address().unwrap()).await.get(path).await
+}
+
+/// Asks `/ready` until `is` accepts the status and the text.
+pub(crate) async fn ready(proxy: &Proxy, what: &str, is: impl Fn(u16, &str) -> bool) -> String {
+    Readiness::of(proxy).await.until(what, is).await
+}
+
+/// A connection to `/ready`, which outlives the proxy's handle.
+pub(crate) struct Readiness(Client);
+
+impl Readiness {
+    pub(crate) async fn of(proxy: &Proxy) -> Self {
+        Self(Client::connect(proxy.management_address().unwrap()).await)
+    }
+
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(u16, &str) -> bool) -> String {
+        soon(what, async {
+            loop {
+                let page = self.0.get("/ready").await;
+                if is(page.status.as_u16(), page.text()) {
+                    return page.text().to_owned();
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        })
+        .await
+    }
+}
+
+/// Reads `/metrics` until the metric (a name with its labels) has this value.
+pub(crate) async fn metric(proxy: &Proxy, metric: &str, value: u64) {
+    let asking = Client::connect(proxy.management_address().unwrap()).await;
+    let line = format!("cloudstate_{metric} {value}");
+    soon(&line, async {
+        while !asking.get("/metrics").await.text().lines().any(|found| found == line) {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,28 @@
+//! What a proxy promises, seen from outside: real sockets, and a user function that follows the test's script.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod client;
+mod contract;
+mod hosted;
+mod user_function;
+
+mod crashes;
+mod discovery;
+mod durability;
+mod entity_life;
+mod failures;
+mod forwards_and_effects;
+mod grpc;
+mod hang_up;
+mod isolation;
+mod management;
+mod overload;
+mod passivation;
+mod payloads;
+mod random_functions;
+mod reconnect;
+mod rediscovery;
+mod rejections;
+mod shutdown;
+mod status_codes;

@@ -1,0 +1,114 @@
+//! A user function that is stuck or too slow: bounded waiting, bounded queues, and nobody else suffers.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use crate::{
+    hosted::{host_with, metric, settings},
+    user_function::UserFunction,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_command_times_out_and_nothing_else_does() {
+    let mut function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.relay_timeout = Duration::from_millis(300);
+    let (_proxy, client) = host_with(settings).await;
+    let act = |id: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.act(id, "").await })
+    };
+    let stuck = act("stuck");
+    let (mut stream, _) = function.activation().await;
+    stream.command().await;
+
+    let other = act("other");
+    let (mut healthy, _) = function.activation().await;
+    healthy.answer("healthy").await;
+    assert_eq!(other.await.unwrap().reply(), "healthy");
+
+    let timed_out = stuck.await.unwrap();
+    assert_eq!(timed_out.failure(), (Code::DeadlineExceeded, "the command was not answered in time"));
+    stream.given_up().await;
+
+    let call = act("stuck");
+    let (mut stream, _) = function.activation().await;
+    assert_eq!(stream.answer("recovered").await.id, 1);
+    assert_eq!(call.await.unwrap().reply(), "recovered");
+    let call = act("other");
+    assert_eq!(healthy.answer("still healthy").await.id, 2);
+    assert_eq!(call.await.unwrap().reply(), "still healthy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_a_timeout_is_504() {
+    let mut function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.relay_timeout = Duration::from_millis(100);
+    let (_proxy, client) = host_with(settings).await;
+    let page = client.get("/things/stuck").await;
+    assert_eq!((page.status.as_u16(), page.text()), (504, "the command was not answered in time"));
+    drop(function.stream().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_commands_than_may_wait_are_refused() {
+    const STASH: u64 = 3;
+    const CALLS: u64 = 20;
+    let mut function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.stash_size = STASH as usize;
+    let (proxy, client) = host_with(settings).await;
+    let first = {
+        let client = client.clone();
+        tokio::spawn(async move { client.act("e1", "").await })
+    };
+    let (mut stream, _) = function.activation().await;
+    stream.command().await;
+
+    let calls = (0..CALLS).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.act("e1", "").await })
+    });
+    let mut calls: Vec<_> = calls.collect();
+    let mut refused = 0;
+    // The refused ones are answered while the first is still outstanding.
+    while refused < CALLS - STASH {
+        let finished;
+        (finished, _, calls) = futures_util::future::select_all(calls).await;
+        let answer = finished.unwrap();
+        assert_eq!(answer.failure().0, Code::ResourceExhausted);
+        assert!(answer.text.contains("already waiting for this entity"), "{}", answer.text);
+        refused += 1;
+    }
+    metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 1 + STASH).await;
+    stream.reply(1, "first");
+    assert_eq!(first.await.unwrap().reply(), "first");
+    for _ in 0..STASH {
+        stream.answer("waited").await;
+    }
+    for call in calls {
+        assert_eq!(call.await.unwrap().reply(), "waited");
+    }
+}
+
+/// Over HTTP the same is 429.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_429_over_http() {
+    let mut function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.stash_size = 1;
+    let (proxy, client) = host_with(settings).await;
+    let act = || {
+        let client = client.clone();
+        tokio::spawn(async move { client.act("e1", "").await })
+    };
+    let _first = act();
+    let (mut stream, _) = function.activation().await;
+    stream.command().await;
+    let _second = act();
+    metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 2).await;
+    let page = client.get("/things/e1").await;
+    assert_eq!((page.status.as_u16(), page.text()), (429, "1 commands are already waiting for this entity"));
+}

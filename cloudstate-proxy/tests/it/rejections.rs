@@ -1,0 +1,211 @@
+//! Contracts that are refused: one report to the developer, a closed port, and a reason in `/ready`.
+
+use cloudstate_proto::{EntitySpec, entity_type};
+use cloudstate_proxy::Proxy;
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use tokio::net::TcpStream;
+
+use crate::{
+    contract::{OTHERS, THINGS, entity, passivated_after, spec, spec_of},
+    hosted::{host_with, management, ready, rejected, serving, settings},
+    user_function::{Setup, UserFunction, free_address, reply},
+};
+
+/// What is wrong, the spec, and what its developer reads.
+fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
+    vec![
+        (
+            "no descriptor set",
+            with(|spec| spec.proto = b"\xff\xff".as_slice().into()),
+            "not a FileDescriptorSet",
+        ),
+        (
+            "a cyclic import",
+            files(&[("a", &["b"]), ("b", &["a"])]),
+            "[a] imports itself (dependency path: [a] -> [b])",
+        ),
+        ("an import of itself", files(&[("a", &["a"])]), "[a] imports itself (dependency path: [a])"),
+        (
+            "a missing import",
+            files(&[("a", &["b"]), ("b", &["c"])]),
+            "The descriptor set misses [c] (dependency path: [a] -> [b])",
+        ),
+        ("an unknown type", unknown_type(), "the descriptor set is inconsistent"),
+        ("no entities", with(|spec| spec.entities.clear()), "discovery reported no entities"),
+        (
+            "an unknown service",
+            with(|spec| spec.entities[1].service_name = "test.Nothing".to_owned()),
+            "Service [test.Nothing] not found in descriptors!",
+        ),
+        (
+            "a service in another package",
+            with(|spec| spec.entities[1].service_name = "Others".to_owned()),
+            "Service [Others] not found in descriptors!",
+        ),
+        (
+            "names are case sensitive",
+            with(|spec| spec.entities[1].service_name = "test.others".to_owned()),
+            "Service [test.others] not found in descriptors!",
+        ),
+        (
+            "an unsupported entity type",
+            with(|spec| spec.entities[0].entity_type = entity_type::CRDT.to_owned()),
+            "Service [test.Things] has the entity type [cloudstate.crdt.Crdt], which this proxy does not support; \
+             it supports: cloudstate.eventsourced.EventSourced",
+        ),
+        (
+            "streamed methods",
+            methods(
+                "rpc A(stream Request) returns (Reply); rpc B(Request) returns (Reply); \
+                     rpc C(Request) returns (stream Reply);",
+            ),
+            "Event sourced entities do not support streamed methods, but [test.Things] has: A,C",
+        ),
+        (
+            "no entity key",
+            methods("rpc A(Request) returns (Reply); rpc B(Reply) returns (Reply);"),
+            "test.Things/B: the request type test.Reply has no entity key",
+        ),
+        ("a repeated key", key("repeated string id = 1"), "test.Things/Do: the entity key `id` is repeated"),
+        ("a message as key", key("Reply id = 1"), "the entity key `id` is a message"),
+        (
+            "a floating point key",
+            key("double id = 1"),
+            "the entity key `id` is a message or a floating point number",
+        ),
+        (
+            "a service twice",
+            with(|spec| spec.entities[1].service_name = THINGS.to_owned()),
+            "Service [test.Things] is registered twice",
+        ),
+        (
+            "a persistence id twice",
+            with(|spec| spec.entities[1].persistence_id = spec.entities[0].persistence_id.clone()),
+            "Services [test.Things] and [test.Others] have the same persistence id [test.things]",
+        ),
+        (
+            "an HTTP rule with an unknown field",
+            methods(r#"rpc A(Request) returns (Reply) { option (google.api.http).get = "/{nothing}"; };"#),
+            "nothing",
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_contract_is_explained_once_and_nothing_is_served() {
+    for (what, spec, text) in rejections() {
+        let mut function = UserFunction::with_spec(spec);
+        let mut settings = settings(function.address);
+        settings.listen = free_address();
+        let proxy = Proxy::start(settings.clone()).await.unwrap();
+
+        let reason = rejected(&proxy).await;
+        assert!(reason.contains(text), "{what}: {reason}");
+        assert_eq!(function.report().await, reason, "{what}");
+        let ready = management(&proxy, "/ready").await;
+        assert_eq!(ready.status, 503, "{what}");
+        assert!(ready.text().contains(&reason), "{what}: {}", ready.text());
+        assert!(TcpStream::connect(settings.listen).await.is_err(), "{what}: the port is open");
+        function.discover().await;
+        assert!(function.discovers.try_recv().is_err(), "{what}: discovery was repeated");
+        assert!(function.reports.try_recv().is_err(), "{what}: reported twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_rediscovery_a_refusal_is_final() {
+    let function = UserFunction::with_spec(with(|spec| spec.entities.clear()));
+    let proxy = Proxy::start(settings(function.address)).await.unwrap();
+    rejected(&proxy).await;
+    let address = Some(function.kill());
+    ready(&proxy, "the loss to be noticed", |_, text| text.contains("not reachable")).await;
+
+    let mut mended = UserFunction::start(Setup { address, ..Setup::default() });
+    let text = ready(&proxy, "the new connection", |_, text| !text.contains("not reachable")).await;
+    assert!(text.contains("discovery reported no entities"), "{text}");
+    assert!(mended.discovers.try_recv().is_err(), "discovered again");
+    assert!(mended.reports.try_recv().is_err(), "reported again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_rediscovery_a_mended_contract_is_served() {
+    let function = UserFunction::with_spec(with(|spec| spec.entities.clear()));
+    let mut settings = settings(function.address);
+    settings.rediscover = true;
+    let proxy = Proxy::start(settings).await.unwrap();
+    rejected(&proxy).await;
+    let address = Some(function.kill());
+
+    let mut mended = UserFunction::start(Setup { address, ..Setup::default() });
+    mended.serve(|_, command| reply(command.id, "mended"));
+    let mut status = proxy.status();
+    let is_serving =
+        |status: &cloudstate_proxy::Status| matches!(status, cloudstate_proxy::Status::Serving(_));
+    crate::user_function::soon("serving", status.wait_for(is_serving)).await.unwrap();
+    let client = crate::client::Client::connect(serving(&proxy).await.listen).await;
+    assert_eq!(client.act("a", "").await.reply(), "mended");
+    ready(&proxy, "ready", |status, _| status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_odd_but_usable_is_a_warning() {
+    let mut spec = passivated_after(0);
+    spec.entities[1].persistence_id = String::new();
+    let function = UserFunction::with_spec(spec);
+    let (proxy, _client) = host_with(settings(function.address)).await;
+    let warnings = serving(&proxy).await.warnings.join("\n");
+    assert!(warnings.contains("Service [test.Things] asks for passivation after 0 ms"), "{warnings}");
+    assert!(warnings.contains("Service [test.Others] has no persistence id"), "{warnings}");
+}
+
+fn with(change: impl FnOnce(&mut EntitySpec)) -> EntitySpec {
+    let mut spec = spec();
+    change(&mut spec);
+    spec
+}
+
+/// A contract with one service of these methods.
+fn methods(methods: &str) -> EntitySpec {
+    let contract = r#"
+        syntax = "proto3";
+        package test;
+        import "cloudstate/entity_key.proto";
+        import "google/api/annotations.proto";
+        message Request { string id = 1 [(.cloudstate.entity_key) = true]; }
+        message Reply {}
+        service Things { METHODS }
+    "#;
+    spec_of(&contract.replace("METHODS", methods), &[THINGS])
+}
+
+/// A contract whose entity key is declared so.
+fn key(field: &str) -> EntitySpec {
+    let contract = r#"
+        syntax = "proto3";
+        package test;
+        import "cloudstate/entity_key.proto";
+        message Request { FIELD [(.cloudstate.entity_key) = true]; }
+        message Reply {}
+        service Things { rpc Do(Request) returns (Reply); }
+    "#;
+    spec_of(&contract.replace("FIELD", field), &[THINGS])
+}
+
+/// Files (name, imports) with nothing else in them.
+fn files(files: &[(&str, &[&str])]) -> EntitySpec {
+    let file = |(name, imports): &(&str, &[&str])| FileDescriptorProto {
+        name: Some((*name).to_owned()),
+        dependency: imports.iter().map(|import| (*import).to_owned()).collect(),
+        ..FileDescriptorProto::default()
+    };
+    let set = FileDescriptorSet { file: files.iter().map(file).collect() };
+    EntitySpec { proto: set.encode_to_vec().into(), entities: vec![entity(OTHERS)], ..spec() }
+}
+
+fn unknown_type() -> EntitySpec {
+    let mut set = FileDescriptorSet::decode(&*spec().proto).unwrap();
+    let file = set.file.iter_mut().find(|file| file.name() == "test.proto").unwrap();
+    file.service[0].method[0].output_type = Some(".test.Nothing".to_owned());
+    EntitySpec { proto: set.encode_to_vec().into(), ..spec() }
+}
