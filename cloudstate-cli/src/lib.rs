@@ -110,7 +110,7 @@ impl Error {
             Self::Start(StartError::Management(..)) => {
                 Some("choose another address with --management, or --management off")
             }
-            Self::Start(StartError::Store(_)) => Some("--store names another one"),
+            Self::Start(StartError::Store(_)) => Some("another store is chosen with --store"),
             _ => None,
         }
     }

@@ -58,8 +58,12 @@ impl Dev {
         }
     }
 
-    fn interrupt(&mut self) -> ExitStatus {
+    fn press_ctrl_c(&self) {
         kill(Pid::from_raw(self.process.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    }
+
+    fn interrupt(&mut self) -> ExitStatus {
+        self.press_ctrl_c();
         self.process.wait().unwrap()
     }
 }
@@ -102,6 +106,19 @@ fn a_changed_file_restarts_a_command_on_the_same_port() {
     dev.says(&format!("second on 127.0.0.1:{}", port(&first)));
     dev.says("sh ended with exit status 3; save a file to start it again");
     assert_eq!(dev.interrupt().code(), Some(0));
+}
+
+/// Only the one that ends at once is no graceful stop: the exit code tells them apart.
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_user_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let stubborn = "trap '' TERM; echo ready >&2; while true; do sleep 1; done";
+    let mut dev = Dev::start(folder.path(), &["--", "sh", "-c", stubborn]);
+    dev.says("ready");
+    dev.says("runs as process");
+    dev.press_ctrl_c();
+    dev.says("stopping; Ctrl-C again stops at once");
+    assert_eq!(dev.interrupt().code(), Some(1));
 }
 
 #[test]

@@ -30,7 +30,7 @@ use super::{
 use crate::{logging::print_notice, stop::Stop};
 
 /// A program that listens has done so by then, or a person wants to know.
-const COMES_UP_WITHIN: Duration = Duration::from_secs(10);
+const COMES_UP_WITHIN: Duration = Duration::from_secs(5);
 
 type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
