@@ -37,6 +37,9 @@ impl Parse for Argument {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         // `crate` is a keyword, and a name here.
         let name = input.call(Ident::parse_any)?;
+        if !input.peek(Token![=]) {
+            return Err(crate::validate::needs_a_value(&name));
+        }
         input.parse::<Token![=]>()?;
         Ok(Self { name, value: input.parse()? })
     }

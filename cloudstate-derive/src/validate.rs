@@ -24,6 +24,10 @@ impl Diagnostics {
     }
 }
 
+pub(crate) fn needs_a_value(name: &Ident) -> syn::Error {
+    syn::Error::new_spanned(name, format!("`{name}` needs a value: `{name} = ..`"))
+}
+
 /// The struct's type and generics. For an `impl` block those of its type, which lets its other code compile.
 pub(crate) fn annotated_struct(item: &Item, diagnostics: &mut Diagnostics) -> Option<(Type, Generics)> {
     let attribute = EVENT_SOURCED_ENTITY.attribute;

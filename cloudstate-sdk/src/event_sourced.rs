@@ -65,7 +65,63 @@ mod snapshot;
 pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata, Reply, ServiceCall};
 
 pub use crate::{Any, DecodeError};
-pub use cloudstate_derive::{Event, event_sourced_entity};
+/// Makes an enum the [`Event`](trait@Event) of an entity. Each variant holds one protobuf message.
+///
+/// It adds a `From` for each message, so that `Effect::persist(ItemAdded { .. })` needs no mention of the enum.
+///
+/// # Changing what is stored
+///
+/// Events are stored under the full name of their message, and must be readable for ever. A stored event that no
+/// variant knows fails the entity loudly.
+///
+/// | On a variant | means |
+/// |---|---|
+/// | `#[event(alias = "old.package.ItemAdded")]` | events stored under this name are read as this message: it was renamed or moved. May be repeated |
+/// | `#[event(upcast_from = OldItemAdded)]` | events stored as this message are converted with `From`: it was replaced. May be repeated |
+///
+/// On the enum, `#[event(crate = "::my_sdk")]` tells where a renamed SDK is found.
+///
+/// ```
+/// use cloudstate_sdk::event_sourced::*;
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
+/// # use com::example::shoppingcart::persistence as domain;
+///
+/// #[derive(Event)]
+/// pub enum CartEvent {
+///     #[event(alias = "com.example.cart.ItemAdded", upcast_from = domain::LineItem)]
+///     Added(domain::ItemAdded),
+///     Removed(domain::ItemRemoved),
+/// }
+///
+/// // Long ago, the bare item was stored.
+/// impl From<domain::LineItem> for domain::ItemAdded {
+///     fn from(item: domain::LineItem) -> Self {
+///         Self { item: Some(item) }
+///     }
+/// }
+///
+/// # fn main() {
+/// let stored = domain::LineItem { product_id: "socks".into(), ..Default::default() }.encode();
+/// assert!(matches!(CartEvent::decode(&stored), Ok(CartEvent::Added(_))));
+/// # }
+/// ```
+#[doc(inline)]
+pub use cloudstate_derive::Event;
+/// Declares a struct an event sourced entity. The struct is the state of one entity, and stays as it is written;
+/// [`docs::by_hand`](crate::docs::by_hand) shows what is added.
+///
+/// | Option | means |
+/// |---|---|
+/// | `service = shopping_cart` | the module that `cloudstate-build` generated for the gRPC service. Required |
+/// | `persistence_id = "shopping-cart"` | names where the data is stored, so it must never change. Required |
+/// | `snapshot_every = 100` | a snapshot is stored whenever the number of an event is a multiple of it; needs `impl Snapshot`. Without it there are none. 100 is a good choice |
+/// | `passivate_after = "30s"` | how long an entity may be idle before the proxy drops it from memory (`ms`, `s`, `m`, `h`). Without it the proxy decides |
+/// | `crate = "::my_sdk"` | where a renamed SDK is found |
+///
+/// A struct with `Default` is found by [`serve`](crate::serve); one without, for example because it holds a client
+/// of something, is registered with [`register_with`](crate::CloudState::register_with). So is a generic one.
+#[doc(inline)]
+pub use cloudstate_derive::event_sourced_entity;
 pub use entity::{EventSourcedEntity, Handler};
 pub use event::Event;
 pub use kind::Kind;

@@ -66,11 +66,10 @@ impl Expanded {
         let upcast_codecs = upcasts.iter().map(|(codec, earlier)| codec_of(codec, &quote!(#earlier), sdk));
         let codecs = std::iter::once(codec_of(&codec, &quote!(#message), sdk)).chain(upcast_codecs).collect();
         let decode_upcasts = upcasts.iter().map(|(codec, earlier)| {
-            let convert =
-                placed_at(earlier.span(), quote!(#sdk::macro_support::upcast::<#earlier, #message>));
+            let upcast = placed_at(earlier.span(), quote!(#sdk::macro_support::upcast::<#earlier, #message>));
             quote! {
                 if #codec.is_name(__name) {
-                    return #codec.decode(__stored).map(#convert).map(Self::#variant_name);
+                    return #codec.decode(__stored).map(|__earlier| Self::#variant_name(#upcast(__earlier)));
                 }
             }
         });

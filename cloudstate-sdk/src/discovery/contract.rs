@@ -224,3 +224,6 @@ fn path_of(rule: &HttpRule) -> &str {
 fn path_variables(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).map(|rest| rest.split(['=', '}']).next().unwrap_or_default().trim())
 }
+
+#[cfg(test)]
+mod tests;

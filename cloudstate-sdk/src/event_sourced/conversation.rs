@@ -120,3 +120,6 @@ impl<E: EventSourcedEntity + Handler + Send> Live for Instance<E> {
 fn out(message: event_sourced_stream_out::Message) -> EventSourcedStreamOut {
     EventSourcedStreamOut { message: Some(message) }
 }
+
+#[cfg(test)]
+mod tests;

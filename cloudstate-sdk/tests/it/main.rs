@@ -3,11 +3,15 @@
 // A test says what went wrong by failing.
 #![allow(clippy::unwrap_used)]
 
+mod bad_bytes;
 mod cart;
+mod discovery;
 mod faults;
 mod life_cycle;
 mod model;
 mod proxy;
 mod refusals;
+mod registration;
 mod scenarios;
+mod shutdown;
 mod testkit;

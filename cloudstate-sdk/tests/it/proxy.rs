@@ -50,7 +50,7 @@ impl UserFunction {
     }
 
     pub(crate) async fn entities(&self) -> EventSourcedClient<Channel> {
-        EventSourcedClient::new(self.channel().await).max_encoding_message_size(64 << 20)
+        EventSourcedClient::new(self.channel().await).max_decoding_message_size(64 << 20)
     }
 
     /// Opens the stream of an entity and sends its init.
