@@ -102,7 +102,7 @@ fn kept_markdown(special: &str, is_escaped: bool) -> Option<(&str, usize)> {
     // prost puts web addresses in angle brackets.
     let address = || {
         let (address, _) = special.strip_prefix('<')?.split_once('>')?;
-        is_web(address).then_some((address, address.len() + 2))
+        (is_web(address) && !address.contains('<')).then_some((address, address.len() + 2))
     };
     code().or_else(link).or_else(address)
 }
@@ -141,7 +141,29 @@ impl Fence {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
+
     use super::safe;
+
+    proptest! {
+        /// rustdoc makes a doctest of every code block that does not say that it is something else.
+        #[test]
+        fn no_comment_becomes_a_doctest_or_html(comment in "([ \\t>`~*<\\[\\]()1.\\\\-]|\\n|a|rust|https://a){0,60}") {
+            let markdown = safe(&comment);
+            for event in Parser::new(&markdown) {
+                match event {
+                    Event::Start(Tag::CodeBlock(kind)) => {
+                        prop_assert_eq!(kind, CodeBlockKind::Fenced("text".into()), "{}", &markdown);
+                    }
+                    Event::Html(html) | Event::InlineHtml(html) => {
+                        prop_assert!(false, "HTML {html:?} in\n{}", &markdown);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 
     #[test]
     fn comments_become_harmless_markdown() {
@@ -169,6 +191,7 @@ mod tests {
             ),
             ("link to the web", " see [a](https://example.com/a)", "see [a](https://example.com/a)"),
             ("web address", " at <https://example.com>.", "at https://example.com."),
+            ("no web address", " <https://a<b>c>", "\\<https://a\\<b>c>"),
             ("already escaped", r" \[Cart\]", r"\[Cart\]"),
             ("html", " Map<K, V> <!-- ", "Map\\<K, V> \\<!--"),
             ("inline code", " `Map<K, V>[0]` and `", "`Map<K, V>[0]` and \\`"),

@@ -32,7 +32,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5.0, value_parser = seconds)]
     seconds: f64,
     /// In how many turns of each server.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// How many entities send commands at once; several, separated by commas.
     #[arg(long, default_values_t = [1, 16, 64, 256], value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
