@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use cloudstate_proto::{
@@ -33,7 +34,14 @@ pub(crate) struct Pool {
     max_message_size: usize,
     /// Whether the user function agreed to send status codes.
     status_codes: AtomicBool,
-    connections: Mutex<Vec<Pooled>>,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    open: Vec<Pooled>,
+    /// When the last attempt failed, and why: it answers everybody who waited for it.
+    failed: Option<(Instant, io::ErrorKind, String)>,
 }
 
 struct Pooled {
@@ -50,6 +58,7 @@ pub(crate) struct EntityStream {
     _lease: Lease,
 }
 
+#[allow(clippy::large_enum_variant, reason = "it is the large one nearly all the time")]
 enum Inbound {
     /// The response headers have not come yet; the user function may wait for our first message.
     Opening(tonic::codegen::BoxFuture<tonic::Response<Streaming<EventSourcedStreamOut>>, Status>),
@@ -97,18 +106,27 @@ impl Pool {
 
     /// A place on a connection; a new connection when all are full.
     async fn lease(&self) -> io::Result<(Connection, Lease)> {
+        let asked = Instant::now();
         let mut connections = self.connections.lock().await;
-        connections.retain(|pooled| !pooled.connection.is_closed());
-        let least_loaded = connections.iter().min_by_key(|pooled| pooled.streams.load(Ordering::Relaxed));
+        connections.open.retain(|pooled| !pooled.connection.is_closed());
+        let least_loaded =
+            connections.open.iter().min_by_key(|pooled| pooled.streams.load(Ordering::Relaxed));
         if let Some(pooled) = least_loaded
             && pooled.streams.load(Ordering::Relaxed) < STREAMS_PER_CONNECTION
         {
             return Ok((pooled.connection.clone(), Lease::take(&pooled.streams)));
         }
-        let connection = self.dial.connect().await?;
+        if let Some((at, kind, why)) = &connections.failed
+            && *at > asked
+        {
+            return Err(io::Error::new(*kind, why.clone()));
+        }
+        let connection = self.dial.connect().await.inspect_err(|error| {
+            connections.failed = Some((Instant::now(), error.kind(), error.to_string()));
+        })?;
         let pooled = Pooled { connection: connection.clone(), streams: Arc::default() };
         let lease = Lease::take(&pooled.streams);
-        connections.push(pooled);
+        connections.open.push(pooled);
         Ok((connection, lease))
     }
 }

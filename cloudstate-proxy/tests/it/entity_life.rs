@@ -96,16 +96,16 @@ async fn a_snapshot_takes_the_place_of_the_events_it_covers() {
         reply(1, "").with_snapshot("abc"),
     ];
     // The snapshot (sequence and text), then the sequences of the events, that each activation must bring.
-    let activations: [(Option<(i64, &str)>, &[i64]); 3] =
-        [(None, &[]), (Some((2, "ab")), &[]), (Some((2, "ab")), &[3])];
-    for (reply, (snapshot, events)) in replies.into_iter().zip(activations) {
+    let snapshots = [None, Some((2, "ab")), Some((2, "ab"))];
+    let events = [vec![], vec![], vec![3]];
+    for ((reply, snapshot), events) in replies.into_iter().zip(snapshots).zip(events) {
         let client = client.clone();
         let call = tokio::spawn(async move { client.act("e1", "").await });
         let (mut stream, init) = function.activation().await;
         let found = init.snapshot.map(|found| (found.snapshot_sequence, found.snapshot));
         assert_eq!(found, snapshot.map(|(sequence, text)| (sequence, Some(stored(text)))));
         for sequence in events {
-            assert_eq!(stream.event().await.sequence, *sequence);
+            assert_eq!(stream.event().await.sequence, sequence);
         }
         assert_eq!(stream.command().await.id, 1);
         stream.send(Out::Reply(reply));

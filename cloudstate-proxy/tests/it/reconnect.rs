@@ -1,12 +1,20 @@
 //! A user function that goes away and comes back.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 use tonic::Code;
 
 use crate::{
     hosted::{host, host_with, metric, ready, settings},
-    user_function::{Setup, UserFunction, With, reply},
+    user_function::{Setup, UserFunction, With, reply, soon},
 };
 
 fn counting(address: Option<SocketAddr>) -> UserFunction {
@@ -63,21 +71,56 @@ async fn commands_in_flight_fail_at_once() {
     assert_eq!(act().await.unwrap().reply(), "0");
 }
 
+/// A host that is gone answers nothing at all, so every attempt takes its full time. Those who wait for one attempt
+/// share its failure instead of trying one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_connection_shares_its_failure() {
+    const ENTITIES: usize = 8;
+    let function = counting(None);
+    let (proxy, client) = host(&function).await;
+    let address = function.kill();
+    ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
+    let _silent = silence(address).await;
+    let calls = (0..ENTITIES).map(|entity| {
+        let client = client.clone();
+        async move { client.act(&format!("e{entity}"), "").await }
+    });
+    // Two attempts at most, of 5 seconds each; one after the other would take 40.
+    let answers = tokio::time::timeout(Duration::from_secs(20), join_all(calls)).await.unwrap();
+    for answer in answers {
+        assert_eq!(answer.code, Code::Unavailable, "{}", answer.text);
+        assert!(answer.text.contains("not reachable"), "{}", answer.text);
+    }
+}
+
+/// Takes an address and lets connection attempts starve: nobody accepts, and the queue is full.
+async fn silence(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+        queued.push(connected.unwrap());
+    }
+    (listener, queued)
+}
+
 /// Something that accepts connections and closes them, as a load balancer without a backend does, must not make
 /// the proxy spin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_closes_every_connection_is_tried_with_pauses() {
     let function = counting(None);
     let mut settings = settings(function.address);
-    settings.backoff_min = std::time::Duration::from_millis(100);
+    settings.backoff_min = Duration::from_millis(100);
     let (proxy, _client) = host_with(settings).await;
     let address = function.kill();
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-    let started = std::time::Instant::now();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let started = Instant::now();
     const CONNECTIONS: u32 = 10;
     for _ in 0..CONNECTIONS {
-        drop(crate::user_function::soon("a connection", listener.accept()).await.unwrap());
+        drop(soon("a connection", listener.accept()).await.unwrap());
     }
-    assert!(started.elapsed() >= std::time::Duration::from_millis(100) * (CONNECTIONS - 2));
+    assert!(started.elapsed() >= Duration::from_millis(100) * (CONNECTIONS - 2));
 }
