@@ -61,7 +61,7 @@ fn facts(method: &Method) -> TokenStream {
         let routes = method.http_routes.iter().map(|route| format!("`{} {}`", route.verb, route.path));
         lines.push(format!("HTTP: {}.", routes.collect::<Vec<_>>().join(", ")));
     }
-    lines.iter().flat_map(|line| [doc_line("").clone(), doc_line(line)]).collect()
+    lines.iter().flat_map(|line| [doc_line(""), doc_line(line)]).collect()
 }
 
 /// A bound that nothing meets, for a service with streamed rpcs: its message tells more than a missing trait would.

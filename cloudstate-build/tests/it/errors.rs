@@ -165,6 +165,16 @@ fn no_out_dir() {
 }
 
 #[test]
+fn output_folder_that_does_not_exist() {
+    let contract = Contract::proto3("package shop;\nmessage Cart {}");
+    let out_dir = contract.path().join("nowhere");
+    let builder = cloudstate_build::configure().out_dir(&out_dir);
+    let error =
+        builder.compile_protos(&[contract.path().join("proto/shop.proto")], &[contract.path().join("proto")]);
+    assert_snapshot!(contract.relative(&error.unwrap_err()), @"cannot write `nowhere/shop.proto.rs`: No such file or directory (os error 2)");
+}
+
+#[test]
 fn extern_path_without_leading_dot() {
     let contract = Contract::proto3("message Cart {}");
     let builder = cloudstate_build::configure().extern_path("com.example", "::example");
