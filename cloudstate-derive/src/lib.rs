@@ -1,8 +1,8 @@
 //! The attributes and derives of `cloudstate-sdk`, which re-exports and documents them. Use them from there.
 //!
-//! Each goes the same way: [`attributes`] and [`model`] read what the user wrote, [`validate`] checks it as a whole,
-//! [`expand`] writes the code. Mistakes are gathered in [`diagnostics`] and reported together, beside the code that
-//! can be written all the same ([`fallback`]), so that one mistake is one error.
+//! Each goes the same way: `attributes` and `model` read what the user wrote, `validate` checks it, `expand` writes
+//! the code. Mistakes are gathered in `diagnostics` and reported together, beside the code that can be written all the
+//! same (`fallback`), so that one mistake is one error.
 
 mod attributes;
 mod diagnostics;

@@ -21,12 +21,12 @@ pub(crate) struct Fault {
 impl Fault {
     /// The other side sent what it must not.
     pub(crate) fn protocol(command_id: i64, what: impl fmt::Display) -> Self {
-        Self { command_id, description: format!("Protocol error: {what}"), detail: None }
+        Self { command_id, description: shortened(format!("Protocol error: {what}")), detail: None }
     }
 
     /// Stored data could not be turned into a state.
     pub(crate) fn hydration(what: impl Into<String>) -> Self {
-        Self { command_id: 0, description: what.into(), detail: None }
+        Self { command_id: 0, description: shortened(what.into()), detail: None }
     }
 
     pub(crate) fn description(&self) -> &str {
@@ -59,6 +59,16 @@ pub(crate) fn contain<T>(command_id: i64, doing: &str, user_code: impl FnOnce() 
     })
 }
 
+/// Names and types in a description come from outside, and may be as long as a message.
+fn shortened(mut description: String) -> String {
+    const LONGEST: usize = 4096;
+    if description.len() > LONGEST {
+        description.truncate(description.floor_char_boundary(LONGEST));
+        description.push_str(" ... (cut off)");
+    }
+    description
+}
+
 /// Random enough to find one line in a log.
 fn error_id() -> String {
     format!("{:016x}", RandomState::new().hash_one(0))
@@ -67,4 +77,32 @@ fn error_id() -> String {
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_have_an_end() {
+        let fault = Fault::protocol(1, "\u{1F9E6}".repeat(1_000_000));
+        assert!(fault.description().len() < 4200);
+        assert!(fault.description().ends_with(" ... (cut off)"));
+        assert_eq!(Fault::hydration("short").description(), "short");
+    }
+
+    #[test]
+    fn what_a_panic_says_stays_here() {
+        for (panic, text) in [
+            (contain(7, "testing", || -> () { panic!("secret {}", 1) }), "secret 1"),
+            (contain(7, "testing", || -> () { panic!("secret") }), "secret"),
+            (contain(7, "testing", || -> () { std::panic::panic_any(1) }), "without a text"),
+        ] {
+            let fault = panic.unwrap_err();
+            assert!(fault.detail().is_some_and(|detail| detail.contains(text)));
+            let failure = fault.into_failure();
+            assert_eq!(failure.command_id, 7);
+            assert!(!failure.description.contains("secret"), "{}", failure.description);
+        }
+    }
 }

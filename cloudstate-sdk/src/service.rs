@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -242,14 +243,45 @@ impl std::fmt::Debug for Server {
     }
 }
 
+/// Operators set `PORT`, container files set `HOST`.
 fn environment_address() -> Result<(String, u16), Error> {
-    let host = std::env::var("HOST").unwrap_or_else(|_| DEFAULT_HOST.into());
-    let port = match std::env::var_os("PORT") {
-        None => DEFAULT_PORT,
-        Some(port) => {
-            let port = port.to_string_lossy();
-            port.parse().map_err(|_| Kind::Port(port.into_owned()))?
+    address_of(std::env::var_os("HOST"), std::env::var_os("PORT"))
+}
+
+/// A malformed port is an error: with a silent default nobody would find the service.
+fn address_of(host: Option<OsString>, port: Option<OsString>) -> Result<(String, u16), Error> {
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    let host = host.map_or(DEFAULT_HOST.into(), text);
+    let Some(port) = port.map(text) else { return Ok((host, DEFAULT_PORT)) };
+    match port.parse() {
+        Ok(number) => Ok((host, number)),
+        Err(_) => Err(Kind::Port(port).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_says_where_to_listen() {
+        let address = |host: Option<&str>, port: Option<&str>| {
+            address_of(host.map(OsString::from), port.map(OsString::from))
+        };
+        for (host, port, expected) in [
+            (None, None, ("127.0.0.1", 8080)),
+            (Some("0.0.0.0"), None, ("0.0.0.0", 8080)),
+            (None, Some("0"), ("127.0.0.1", 0)),
+            (Some("localhost"), Some("65535"), ("localhost", 65535)),
+        ] {
+            assert_eq!(address(host, port).unwrap(), (expected.0.into(), expected.1));
         }
-    };
-    Ok((host, port))
+        for port in ["", "http", "-1", "65536", "8080 "] {
+            let error = address(None, Some(port)).unwrap_err();
+            assert!(error.is_address());
+            let expected =
+                format!("the environment variable PORT is `{port}`; it must be a number from 0 to 65535");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
 }

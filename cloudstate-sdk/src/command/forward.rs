@@ -21,11 +21,7 @@ pub struct ServiceCall<R> {
 impl<R> ServiceCall<R> {
     /// A call by name. Nothing checks that the rpc exists and answers with an `R`: prefer the generated
     /// functions.
-    pub fn new<M: prost::Message + prost::Name + Default + 'static>(
-        service: &'static str,
-        command: &'static str,
-        payload: &M,
-    ) -> Self {
+    pub fn new<M: ProtobufMessage>(service: &'static str, command: &'static str, payload: &M) -> Self {
         Self {
             service: service.into(),
             command: command.into(),
