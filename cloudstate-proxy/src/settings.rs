@@ -1,6 +1,6 @@
 //! Every setting of the proxy: flag, variables, the reference's argument, default, meaning, check.
 //!
-//! [`SETTINGS`] is the table; `--help` is written from it. A value is looked for in this order: the flag, the reference
+//! `SETTINGS` is the table; `--help` is written from it. A value is looked for in this order: the flag, the reference
 //! proxy's `-Dcloudstate.proxy.…=` program argument, the environment, the default.
 
 use std::{

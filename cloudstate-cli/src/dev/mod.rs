@@ -10,7 +10,14 @@ mod store;
 mod watch;
 mod workspace;
 
-use std::{ffi::OsString, io, net::TcpListener, path::PathBuf, process, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    net::TcpListener,
+    path::PathBuf,
+    process,
+    time::Duration,
+};
 
 use cloudstate_proxy::{Proxy, Settings, settings, storage::StoreUrl};
 
@@ -79,8 +86,10 @@ pub(crate) struct Error(#[from] Reason);
 enum Reason {
     #[error(transparent)]
     Workspace(#[from] workspace::WorkspaceError),
-    #[error("{command:?} is not a command; write for example `cloudstate dev -- node index.js`")]
-    NoCommand { command: Vec<OsString> },
+    #[error("cannot find the current folder")]
+    CurrentFolder(#[source] io::Error),
+    #[error("`{0}` is not a command; write for example `cloudstate dev -- node index.js`")]
+    NoCommand(String),
     #[error("cannot run {command}: {reason}")]
     CommandNotStarted { command: String, reason: child::NotStarted },
     #[error(transparent)]
@@ -99,21 +108,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
     if arguments.settings.names_user_function() {
         return Err(CommandError::Usage("--user-function: dev starts the user function itself"));
     }
-    let folder = std::env::current_dir()?;
-    let program = match arguments.package {
-        Some(package) => Program::package(&package, &folder).await.map_err(Reason::from),
-        None => Program::command(arguments.command.clone(), &folder)
-            .ok_or(Reason::NoCommand { command: arguments.command }),
-    }
-    .map_err(Error)?;
-    let port = free_port().ok_or(Error(Reason::NoPort))?;
-    let settings = settings(&arguments.settings, &program, port)?;
-    let watch = Watch::start(scope(&program, arguments.watch, &settings.store)?)
-        .map_err(|error| Error(error.into()))?;
+    let program = program(&arguments).await.map_err(Error)?;
+    let launcher = Launcher::new(free_port().map_err(Error)?)?;
+    let settings = settings(&arguments.settings, &program, launcher.port)?;
+    let watch = watch(&program, &arguments.watch, &settings.store).map_err(Error)?;
     if arguments.fresh {
         store::empty(&settings.store).await.map_err(|error| Error(error.into()))?;
     }
-    let launcher = Launcher::new(port)?;
 
     let stop = Stop::listen()?;
     let proxy = Proxy::start(settings).await?;
@@ -123,6 +124,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
     proxy.shutdown().await;
     session.end().await;
     Ok(outcome.map_err(Error)?)
+}
+
+async fn program(arguments: &Arguments) -> Result<Program, Reason> {
+    let folder = std::env::current_dir().map_err(Reason::CurrentFolder)?;
+    let command = &arguments.command;
+    match &arguments.package {
+        Some(package) => Ok(Program::package(package, &folder).await?),
+        None => Program::command(command.clone(), &folder)
+            .ok_or_else(|| Reason::NoCommand(command.join(OsStr::new(" ")).to_string_lossy().into_owned())),
+    }
 }
 
 fn settings(arguments: &settings::Arguments, program: &Program, port: u16) -> Result<Settings, CommandError> {
@@ -142,26 +153,28 @@ fn settings(arguments: &settings::Arguments, program: &Program, port: u16) -> Re
     Ok(Settings { user_function: format!("127.0.0.1:{port}"), ..settings })
 }
 
-fn scope(program: &Program, also: Vec<PathBuf>, store: &StoreUrl) -> io::Result<Scope> {
+/// Watches the sources of `program`, and what a person named.
+fn watch(program: &Program, also: &[PathBuf], store: &StoreUrl) -> Result<Watch, Reason> {
     let store = match store {
-        StoreUrl::Sqlite(path) => Some(std::path::absolute(path)?),
+        StoreUrl::Sqlite(path) => Some(std::path::absolute(path).map_err(Reason::CurrentFolder)?),
         StoreUrl::Memory => None,
     };
-    Ok(Scope {
-        paths: program.folders.iter().cloned().chain(also).collect(),
+    Ok(Watch::start(Scope {
+        paths: program.folders.iter().chain(also).cloned().collect(),
         output: program.output(),
         store,
-        logs: vec![FileId::of(io::stdout())?, FileId::of(io::stderr())?],
-    })
+        logs: [FileId::of(io::stdout()), FileId::of(io::stderr())].into_iter().flatten().collect(),
+    })?)
 }
 
 /// A port for the user function to keep. Not one of those that the system gives to outgoing connections: while the user
 /// function is being built, one of these could take it.
-fn free_port() -> Option<u16> {
+fn free_port() -> Result<u16, Reason> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;
     let offset = process::id() % u32::from(COUNT);
     (0..COUNT)
         .map(|step| FIRST + ((offset + u32::from(step)) % u32::from(COUNT)) as u16)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .ok_or(Reason::NoPort)
 }

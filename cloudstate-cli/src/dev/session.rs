@@ -77,6 +77,8 @@ impl Session {
         self.start_build();
         loop {
             tokio::select! {
+                // Cargo gets the terminal's Ctrl-C as well: the stop goes first, or it would look like a failed build.
+                biased;
                 () = stop.asked() => {
                     print_notice("stopping; Ctrl-C again stops at once");
                     return Ok(());
