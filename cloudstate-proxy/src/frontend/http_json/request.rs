@@ -1,6 +1,11 @@
 //! From an HTTP request to the bytes of the request message.
 
-use std::{borrow::Cow, collections::HashSet, fmt::Display, pin::{Pin, pin}};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt::Display,
+    pin::{Pin, pin},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Uri, header};
