@@ -44,6 +44,9 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
         create: &dyn Fn(&Context) -> E,
         terms: Terms,
     ) -> Result<Self, Fault> {
+        if init.entity_id.is_empty() {
+            return Err(Fault::protocol(0, "an init without an entity id"));
+        }
         let context = Context::new(init.entity_id);
         let entity = contain(0, "creating the entity", || create(&context))?;
         let snapshots = E::snapshots();

@@ -69,11 +69,13 @@ fn assert_fault(failure: &Failure, command_id: i64, description: &str) {
 async fn the_protocol_is_enforced() {
     let unknown_service =
         Some(Message::Init(EventSourcedInit { service_name: "x.Y".into(), ..Default::default() }));
+    let nameless = Some(Message::Init(EventSourcedInit { service_name: MODEL.into(), ..Default::default() }));
     for (messages, id, description) in [
         (vec![None], 0, "Protocol error: the first message must be an init"),
         (vec![command(1, request("id", []))], 0, "Protocol error: the first message must be an init"),
         (vec![event(1, Some(persisted("A")))], 0, "Protocol error: the first message must be an init"),
         (vec![unknown_service], 0, "Protocol error: `x.Y` is no event sourced entity of this user function"),
+        (vec![nameless], 0, "Protocol error: an init without an entity id"),
         (vec![init(), init()], 0, "Protocol error: a second init on one stream"),
         (vec![init(), None], 0, "Protocol error: a message that is neither init, event nor command"),
         (

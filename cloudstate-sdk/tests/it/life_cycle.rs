@@ -68,3 +68,42 @@ async fn a_refused_command_changes_nothing_and_the_stream_goes_on() {
     cart.command(2, "AddItem", add("socks", 1));
     assert_eq!(cart.reply().await.events.len(), 1);
 }
+
+#[tokio::test]
+async fn a_thousand_entities_share_a_connection() {
+    let carts = carts().await;
+    let mut client = carts.entities().await;
+    let mut all = Vec::new();
+    for number in 0..1_000 {
+        let mut cart = Entity::open(&mut client).await;
+        cart.init(CART, &format!("c{number}"), None);
+        cart.command(1, "AddItem", add("socks", number + 1));
+        all.push(cart);
+    }
+    for (number, cart) in (1..).zip(&mut all) {
+        cart.reply().await;
+        cart.command(2, "GetCart", get());
+        assert_eq!(reply_message::<api::Cart>(&cart.reply().await).items[0].quantity, number);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_between_streams() {
+    let carts = carts().await;
+    let mut cart = carts.entity(CART, "c1").await;
+    cart.command(1, "AddItem", add("socks", 2));
+    cart.reply().await;
+    // The proxy is gone, without a word; another stream for the same entity knows only what it is told.
+    drop(cart);
+    let mut cart = carts.entity(CART, "c1").await;
+    cart.command(1, "GetCart", get());
+    assert_eq!(reply_message::<api::Cart>(&cart.reply().await), api::Cart::default());
+}
+
+#[tokio::test]
+async fn a_stream_without_messages_just_ends() {
+    let carts = carts().await;
+    let mut silent = Entity::open(&mut carts.entities().await).await;
+    silent.half_close();
+    silent.expect_end().await;
+}
