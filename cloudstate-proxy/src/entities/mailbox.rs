@@ -24,9 +24,10 @@ use super::{
     event_sourced::{Answer, Incoming, Input, Lifecycle, Observation, Output, Token},
 };
 use crate::{
+    code::Code,
     routing::{Failure, Responder},
     service_catalog::Service,
-    storage::{Append, BoxFuture, EntityKey},
+    storage::{Append, BoxFuture, EntityKey, StoreError},
     telemetry::metrics::EntityMetrics,
     user_function::EntityStream,
 };
@@ -274,7 +275,7 @@ impl EntityTask {
                 let append = Append { entity: self.key.clone(), expected, events, snapshot };
                 let appended = self.entities.environment().store.append(append);
                 self.store = Some(Box::pin(async {
-                    Input::Stored(appended.await.map_err(|error| error.to_string()))
+                    Input::Stored(appended.await.map_err(|error| not_stored(&error)))
                 }));
             }
             Output::Answer(token, answer) => self.callers.answer(token, answer),
@@ -407,6 +408,17 @@ async fn poll_optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
         Some(future) => future.await,
         None => std::future::pending().await,
     }
+}
+
+fn not_stored(error: &StoreError) -> Failure {
+    let code = if error.is_too_large() {
+        Code::Internal
+    } else if error.is_conflict() {
+        Code::Aborted
+    } else {
+        Code::Unavailable
+    };
+    Failure::new(code, format!("the events of this command could not be stored: {error}"))
 }
 
 fn describe(status: &Status) -> String {

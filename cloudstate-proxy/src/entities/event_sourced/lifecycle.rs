@@ -38,8 +38,9 @@ pub(crate) enum Input {
     Events(Vec<StoredEvent>),
     /// The store could not be read.
     LoadFailed(String),
-    /// The answer to [`Output::Append`]: the sequence of the last event, or why nothing was stored.
-    Stored(Result<u64, String>),
+    /// The answer to [`Output::Append`]: the sequence of the last event, or why nothing was stored; INTERNAL if the
+    /// user function sent what no store takes.
+    Stored(Result<u64, Failure>),
     /// The user function wrote to the stream.
     FromFunction(EventSourcedStreamOut),
     /// The user function's side of the stream ended; an error unless it ended with OK.
@@ -374,7 +375,7 @@ impl Lifecycle {
         out.push(Output::Append { expected: self.sequence, events: reply.events, snapshot: reply.snapshot });
     }
 
-    fn on_stored(&mut self, result: Result<u64, String>, out: &mut Vec<Output>) {
+    fn on_stored(&mut self, result: Result<u64, Failure>, out: &mut Vec<Output>) {
         let Phase::Storing { token, answer, stored, then } = std::mem::replace(&mut self.phase, Phase::Idle)
         else {
             unreachable!("the store answers only what was asked");
@@ -386,9 +387,11 @@ impl Lifecycle {
                 out.push(Output::Observed(stored));
                 out.push(Output::Answer(token, answer));
             }
-            Err(reason) => {
-                let text = format!("the events of this command could not be stored: {reason}");
-                out.push(Output::Answer(token, Answer::failed(Code::Unavailable, text)));
+            Err(failure) => {
+                if failure.code == Some(Code::Internal) {
+                    out.push(self.report(&failure.description));
+                }
+                out.push(Output::Answer(token, Answer::Failed(failure)));
                 out.push(Output::Observed(Observation::Crashed));
                 self.fail_stash(Code::Unavailable, TERMINATED, out);
             }

@@ -218,12 +218,8 @@ fn what_cannot_be_stored_fails_and_the_state_is_rebuilt() {
     let mut lifecycle = ready();
     script(&mut lifecycle, [command(2), reply(2, 1), command(3)]);
     assert_eq!(
-        script(&mut lifecycle, [Input::Stored(Err("disk full".to_owned()))]),
-        [
-            "answer 2: failed the events of this command could not be stored: disk full",
-            "answer 3: failed Entity terminated",
-            "half-close"
-        ]
+        script(&mut lifecycle, [Input::Stored(Err(Failure::new(Code::Unavailable, "disk full")))]),
+        ["answer 2: failed disk full", "answer 3: failed Entity terminated", "half-close"]
     );
 }
 
@@ -372,7 +368,9 @@ impl World {
                 Input::Unreachable("refused".to_owned())
             }
             Step::Store { fails } => match self.pending.take()? {
-                Pending::Append { .. } if fails => Input::Stored(Err("full".to_owned())),
+                Pending::Append { .. } if fails => {
+                    Input::Stored(Err(Failure::new(Code::Unavailable, "full")))
+                }
                 Pending::Append { expected, events } => {
                     assert_eq!(expected, self.journal, "every append continues the journal");
                     self.journal += events;
