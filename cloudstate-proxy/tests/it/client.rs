@@ -46,6 +46,7 @@ pub(crate) struct Page {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let tcp = TcpStream::connect(address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(tcp));
         let (sender, connection) = handshake.await.unwrap();
         tokio::spawn(connection);

@@ -15,6 +15,7 @@ mod failures;
 mod forwards_and_effects;
 mod grpc;
 mod hang_up;
+mod http;
 mod isolation;
 mod management;
 mod overload;

@@ -1,7 +1,10 @@
 //! Contracts that are refused: one report to the developer, a closed port, and a reason in `/ready`.
 
+use std::sync::Arc;
+
 use cloudstate_proto::{EntitySpec, entity_type};
-use cloudstate_proxy::Proxy;
+use cloudstate_proxy::{Proxy, frontend::http_json::HttpJson, service_catalog::ServiceCatalog};
+use proptest::{prelude::*, test_runner::TestRunner};
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tokio::net::TcpStream;
@@ -157,6 +160,37 @@ async fn what_is_odd_but_usable_is_a_warning() {
     let warnings = serving(&proxy).await.warnings.join("\n");
     assert!(warnings.contains("Service [test.Things] asks for passivation after 0 ms"), "{warnings}");
     assert!(warnings.contains("Service [test.Others] has no persistence id"), "{warnings}");
+}
+
+/// Changes a few bytes of a contract at a time: whatever comes of it, nothing panics.
+#[test]
+fn damaged_contracts_are_refused_or_served() {
+    let whole = spec().proto;
+    let damage = proptest::collection::vec((0..whole.len(), any::<u8>()), 1..4);
+    let mut runner = TestRunner::new(ProptestConfig { cases: 200, ..ProptestConfig::default() });
+    runner
+        .run(&damage, |damage| {
+            let mut proto = whole.to_vec();
+            for (at, byte) in damage {
+                proto[at] = byte;
+            }
+            if let Ok(catalog) = ServiceCatalog::new(EntitySpec { proto: proto.into(), ..spec() }, false) {
+                let _ = HttpJson::new(&Arc::new(catalog));
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// What a compiler of contracts could cut off.
+#[test]
+fn truncated_contracts_are_refused_or_served() {
+    let whole = spec().proto;
+    for end in (0..whole.len()).step_by(97) {
+        let proto = whole.slice(..end);
+        let catalog = ServiceCatalog::new(EntitySpec { proto, ..spec() }, false);
+        assert!(catalog.is_err(), "accepted with {end} of {} bytes", whole.len());
+    }
 }
 
 fn with(change: impl FnOnce(&mut EntitySpec)) -> EntitySpec {

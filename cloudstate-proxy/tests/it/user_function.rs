@@ -19,7 +19,7 @@ use cloudstate_proto::{
         event_sourced_stream_in::Message as In,
     },
 };
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::{
     net::TcpSocket,
     runtime::{self, Runtime},
@@ -107,7 +107,8 @@ impl UserFunction {
             .add_service(
                 EventSourcedServer::new(Entities(streams_seen)).max_decoding_message_size(usize::MAX),
             );
-        runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        let connections = TcpListenerStream::new(listener).inspect_ok(|tcp| tcp.set_nodelay(true).unwrap());
+        runtime.spawn(server.serve_with_incoming(connections));
         Self { address, discovers, reports, streams, runtime: Some(runtime) }
     }
 
