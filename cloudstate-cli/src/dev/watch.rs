@@ -192,18 +192,21 @@ impl Eyes {
         for gone in std::mem::take(&mut *self.signs.gone()) {
             self.folders.remove(&gone);
         }
+        let mut failure = None;
         loop {
             let (folders, seen) = self.scope.walk();
             let new: Vec<_> = folders.difference(&self.folders).cloned().collect();
             (self.folders, self.seen) = (folders, seen);
             if new.is_empty() {
-                return Ok(());
+                return failure.map_or(Ok(()), Err);
             }
             // Files may have come into a folder between our look and its being watched: look once more.
             for folder in new {
-                self.watcher
-                    .watch(&folder, RecursiveMode::NonRecursive)
-                    .map_err(|error| WatchError::System(folder, error))?;
+                match self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                    // One that is gone again needs no watching.
+                    Err(error) if folder.exists() => failure = Some(WatchError::System(folder, error)),
+                    _ => {}
+                }
             }
         }
     }
