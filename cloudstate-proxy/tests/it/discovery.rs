@@ -6,7 +6,7 @@ use cloudstate_proto::{ServiceInfo, entity_type};
 use cloudstate_proxy::{Proxy, StartError, Status};
 use prost::Message;
 use prost_types::FileDescriptorSet;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     client::Client,
@@ -202,4 +202,41 @@ async fn an_address_that_is_none_is_refused() {
         let Err(error) = Proxy::start(settings).await else { panic!("{address} was accepted") };
         assert!(error.to_string().contains(address), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_name_is_as_good_as_an_address() {
+    let function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.user_function = format!("localhost:{}", function.address.port());
+    serving(&Proxy::start(settings).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn something_else_on_the_port_of_the_user_function_is_named_as_the_reason() {
+    let something_else = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::start(settings(something_else.local_addr().unwrap())).await.unwrap();
+    let answering = async {
+        loop {
+            let (mut tcp, _) = something_else.accept().await.unwrap();
+            let _ = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    };
+    let reason = ready(&proxy, "the reason", |_, text| text.contains("discover failed: "));
+    tokio::select! {
+        _ = answering => {}
+        text = reason => assert!(text.starts_with("connecting to the user function"), "{text}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spec_over_the_limit_is_named_as_the_reason_and_tried_again() {
+    let mut function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.max_inbound_message_size = 100;
+    let proxy = Proxy::start(settings).await.unwrap();
+    let text = ready(&proxy, "the reason", |_, text| text.contains("too large")).await;
+    assert!(text.contains("100 bytes"), "{text}");
+    function.discover().await;
+    function.discover().await;
 }

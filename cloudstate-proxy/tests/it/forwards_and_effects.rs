@@ -10,7 +10,7 @@ use prost::Message as _;
 use tonic::Code;
 
 use crate::{
-    contract::{OTHERS, Reply, Request, THINGS, any, request},
+    contract::{OTHERS, Reply, Request, THINGS, any, request, spec_of},
     hosted::host,
     user_function::{Out, UserFunction, With, acting, refusal, reply, soon},
 };
@@ -98,6 +98,35 @@ async fn the_failure_of_a_target_is_the_failure_of_the_call() {
     target.command().await;
     target.send(Out::Reply(refusal(1, "the target says no")));
     assert_eq!(call.await.unwrap().failure(), (Code::Unknown, "the target says no"));
+}
+
+/// What the client called decides which type it expects, not what answered in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reply_of_a_target_is_held_against_the_method_that_was_called() {
+    let contract = r#"
+        syntax = "proto3";
+        package test;
+        import "cloudstate/entity_key.proto";
+        message Request { string id = 1 [(.cloudstate.entity_key) = true]; }
+        message Reply { string text = 1; }
+        message OtherReply { string text = 1; }
+        service Things { rpc Do(Request) returns (Reply); }
+        service Others { rpc Do(Request) returns (OtherReply); }
+    "#;
+    let mut function = UserFunction::with_spec(spec_of(contract, &[THINGS, OTHERS]));
+    let (_proxy, client) = host(&function).await;
+    let (call, source) = outstanding!(function, client, "e1");
+    source.send(Out::Reply(acting(1, forward(OTHERS, "Do", "e2"))));
+    let (mut target, _) = function.activation().await;
+    target.command().await;
+    let payload = Some(any("OtherReply", &Reply { text: "served all the same".to_owned() }));
+    target.send(Out::Reply(acting(1, Action::Reply(WireReply { payload, metadata: None }))));
+    assert_eq!(call.await.unwrap().reply(), "served all the same");
+    assert_eq!(
+        function.report().await,
+        "Warning: test.Things.Do: Expected reply type_url to be [type.googleapis.com/test.Reply] \
+         but was [type.googleapis.com/test.OtherReply]."
+    );
 }
 
 /// (service, command) of a target that is not there, and what both sides read.

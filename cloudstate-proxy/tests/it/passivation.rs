@@ -69,6 +69,18 @@ async fn a_command_in_flight_keeps_the_entity() {
     slow.half_closed().await;
 }
 
+/// The longest time that the protocol can say, and times that are none.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_times_do_no_harm() {
+    for millis in [i64::MAX, 0, -1, i64::MIN] {
+        let mut function = UserFunction::with_spec(passivated_after(millis));
+        let (_proxy, client) = host(&function).await;
+        function.serve(|_, command| reply(command.id, &command.id.to_string()));
+        assert_eq!(client.act("e1", "").await.reply(), "1");
+        assert_eq!(client.act("e1", "").await.reply(), "2", "the entity stays for the default time");
+    }
+}
+
 /// Commands that arrive while the stream closes wait for the next one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_meets_the_closing_waits_for_the_next_stream() {
