@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::discovery::{self, Named};
 use crate::error::{Error, Kind};
+use crate::event_sourced::instance::MAX_REPLY_SIZE;
 use crate::registration::{self, Component};
 use crate::transport::{self, ErrorListener, Limits};
 use crate::{Context, Entity, EntityKind, logging, shutdown};
@@ -63,8 +64,7 @@ impl CloudState {
             discover: false,
             named: None,
             address: None,
-            // What the reference proxy accepts is 12 MiB; what it sends has no limit.
-            limits: Limits { max_message_size: 16 << 20, max_reply_size: 12 << 20 },
+            limits: Limits { max_message_size: 16 << 20, max_reply_size: MAX_REPLY_SIZE },
             grace: Duration::from_secs(10),
             on_proxy_error: None,
         }
@@ -109,7 +109,8 @@ impl CloudState {
         self
     }
 
-    /// The largest message accepted from a proxy, in bytes.
+    /// The largest message accepted from a proxy, in bytes. A larger one ends its stream; stored events and
+    /// snapshots must fit, too.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.limits.max_message_size = bytes;
         self

@@ -28,6 +28,9 @@ pub(crate) struct Instance<E> {
     awaits_restart: bool,
 }
 
+/// What the reference proxy takes, in bytes. With a larger reply it drops the entity.
+pub(crate) const MAX_REPLY_SIZE: usize = 12 << 20;
+
 /// What a stream has to respect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {

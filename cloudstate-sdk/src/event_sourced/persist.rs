@@ -42,7 +42,8 @@ impl<V> Persist<V> {
         self.answer(Answer::Reply(message))
     }
 
-    /// Answers with what the entity says after the events, usually a method: `.then_reply(Self::view)`.
+    /// Answers with what the entity says after the events: `.then_reply(Self::view)`, where `view` is a method of
+    /// the entity. A closure has to name its parameter's type: `|now: &Self| ..`.
     pub fn then_reply<E, M>(self, message: impl FnOnce(&E) -> M + Send + 'static) -> CommandEffect<E, M>
     where
         E: EventSourcedEntity,

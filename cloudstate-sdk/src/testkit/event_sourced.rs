@@ -1,18 +1,18 @@
 use std::fmt;
 
+use cloudstate_proto as proto;
 use cloudstate_proto::client_action::Action;
 use cloudstate_proto::eventsourced::event_sourced_stream_in::Message;
 use cloudstate_proto::eventsourced::{
     EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedSnapshot,
 };
-use cloudstate_proto::{self as proto};
 
 use crate::command::SideEffect;
-use crate::event_sourced::instance::{Instance, Terms};
+use crate::event_sourced::instance::{Instance, MAX_REPLY_SIZE, Terms};
 use crate::event_sourced::{Event, EventSourcedEntity, Handler, Snapshot};
 use crate::fault::Fault;
 use crate::payload::{self, ProtobufMessage};
-use crate::{Any, Code, Context, Entity, Failure, Metadata, ServiceCall};
+use crate::{Any, Code, Context, Entity, Failure, Metadata, Service, ServiceCall};
 
 /// Runs one event sourced entity as a proxy would, without network, runtime or storage.
 ///
@@ -130,13 +130,13 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
         self
     }
 
-    /// Sends a command and waits for what it does.
+    /// Sends a command, and returns what it did.
     ///
     /// # Panics
-    /// When the entity does what would end its stream: panic, or write what it cannot read.
+    /// When the call is for another service, and when the entity does what would end its stream: panic, or write
+    /// what it cannot read.
     #[track_caller]
     pub fn call<R: ProtobufMessage>(&mut self, call: ServiceCall<R>) -> Outcome<E, R> {
-        use crate::Service;
         assert_eq!(
             call.service(),
             E::Service::NAME,
@@ -309,11 +309,10 @@ fn load<E: EventSourcedEntity + Handler + Entity>(
     snapshot: Option<EventSourcedSnapshot>,
     events: &[EventSourcedEvent],
 ) -> Instance<E> {
-    use crate::Service;
     let init =
         EventSourcedInit { service_name: E::Service::NAME.into(), entity_id: entity_id.into(), snapshot };
-    // The proxy that the kit plays takes replies as large as the reference's, and knows status codes.
-    let terms = Terms { max_reply_size: 12 << 20, status_codes: true };
+    // The kit plays a proxy that knows status codes.
+    let terms = Terms { max_reply_size: MAX_REPLY_SIZE, status_codes: true };
     let mut instance = expect_no_fault(Instance::start(init, create, terms));
     for event in events {
         expect_no_fault(instance.step(Some(Message::Event(event.clone()))));
