@@ -156,7 +156,6 @@ impl Host {
                 Ok(open) => *listener = Some(open),
                 Err(error) => {
                     let reason = format!("cannot listen on {}: {error}", self.settings.listen);
-                    tracing::error!("{reason}");
                     self.status.send_replace(Status::Failed { reason });
                     return;
                 }
