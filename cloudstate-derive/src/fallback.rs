@@ -9,10 +9,10 @@ use crate::model::EventSourcedEntity;
 
 /// An entity whose handlers are never called.
 pub(crate) fn event_sourced(model: &EventSourcedEntity) -> TokenStream {
-    let EventSourcedEntity { entity: name, sdk, service, .. } = model;
+    let EventSourcedEntity { entity: name, sdk, .. } = model;
     let (generics, _, bounds) = model.generics.split_for_impl();
     // Without a service there is no telling which handlers are meant, so then there is no entity either.
-    let entity = service.as_ref().map(|service| expand::entity(model, &quote!(#service::Service)));
+    let entity = expand::entity(model);
     quote! {
         #entity
         #[automatically_derived]

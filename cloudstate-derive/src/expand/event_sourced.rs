@@ -7,16 +7,16 @@ use crate::model::EventSourcedEntity;
 
 /// What `#[event_sourced_entity]` adds to a struct.
 pub(super) fn glue(model: &EventSourcedEntity) -> TokenStream {
-    let service = &model.service;
-    let entity = entity(model, &quote!(#service::Service));
+    let entity = entity(model);
     let handler = handler(model);
     let registration = model.is_concrete().then(|| registration(model));
     quote!(#entity #handler #registration)
 }
 
-/// `service` is the marker type of the gRPC service.
-pub(crate) fn entity(model: &EventSourcedEntity, service: &TokenStream) -> TokenStream {
+/// `None` when the service is missing.
+pub(crate) fn entity(model: &EventSourcedEntity) -> Option<TokenStream> {
     let EventSourcedEntity { entity, sdk, .. } = model;
+    let service = model.service.as_ref()?;
     let (generics, _, bounds) = model.generics.split_for_impl();
     let persistence_id = model.persistence_id.iter();
     let passivate_after = model.passivate_after.map(|idle| {
@@ -27,17 +27,17 @@ pub(crate) fn entity(model: &EventSourcedEntity, service: &TokenStream) -> Token
         }
     });
     // After a mistake there is no id, and this code never runs.
-    quote! {
+    Some(quote! {
         #[automatically_derived]
         impl #generics #sdk::Entity for #entity #bounds {
-            type Service = #service;
+            type Service = #service::Service;
             type Kind = #sdk::macro_support::Kind;
             const PERSISTENCE_ID: &'static str = ::core::concat!(#(#persistence_id)*);
             #passivate_after
             const PACKAGE: ::core::option::Option<(&'static str, &'static str)> =
                 ::core::option::Option::Some((::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION")));
         }
-    }
+    })
 }
 
 fn handler(model: &EventSourcedEntity) -> TokenStream {
