@@ -14,7 +14,10 @@ use std::{
 use http::{Request, Response, Uri};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot, watch},
+};
 use tonic::body::Body;
 use tower_service::Service;
 
@@ -37,6 +40,8 @@ pub(crate) struct Connection {
     sender: http2::SendRequest<Body>,
     origin: Uri,
     closed: watch::Receiver<bool>,
+    /// Makes the driver look at the connection, which answers if that still takes requests.
+    look: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 impl Dial {
@@ -54,7 +59,7 @@ impl Dial {
     async fn handshake(&self) -> io::Result<Connection> {
         let tcp = TcpStream::connect(&self.authority).await?;
         tcp.set_nodelay(true)?;
-        let (sender, driver) = http2::Builder::new(TokioExecutor::new())
+        let (sender, mut driver) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
@@ -63,13 +68,25 @@ impl Dial {
             .await
             .map_err(io::Error::other)?;
         let (lost, closed) = watch::channel(false);
+        let (look, mut looks) = mpsc::channel::<oneshot::Sender<()>>(1);
         tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "connection to the user function lost");
+            loop {
+                tokio::select! {
+                    biased;
+                    end = &mut driver => {
+                        if let Err(error) = end {
+                            tracing::debug!(%error, "connection to the user function lost");
+                        }
+                        break;
+                    }
+                    Some(looked) = looks.recv() => {
+                        let _ = looked.send(());
+                    }
+                }
             }
             lost.send_replace(true);
         });
-        Ok(Connection { sender, origin: self.origin.clone(), closed })
+        Ok(Connection { sender, origin: self.origin.clone(), closed, look })
     }
 }
 
@@ -80,6 +97,13 @@ impl Connection {
 
     pub(crate) fn is_closed(&self) -> bool {
         *self.closed.borrow() || self.sender.is_closed()
+    }
+
+    /// Whether the connection takes new requests. A peer that is about to go finishes the old ones, and the driver
+    /// notices that only when it looks.
+    pub(crate) async fn is_open(&self) -> bool {
+        let (looked, seen) = oneshot::channel();
+        self.look.send(looked).await.is_ok() && seen.await.is_ok()
     }
 
     /// Resolves when the connection is lost.

@@ -108,13 +108,12 @@ impl Pool {
     async fn lease(&self) -> io::Result<(Connection, Lease)> {
         let asked = Instant::now();
         let mut connections = self.connections.lock().await;
-        connections.open.retain(|pooled| !pooled.connection.is_closed());
-        let least_loaded =
-            connections.open.iter().min_by_key(|pooled| pooled.streams.load(Ordering::Relaxed));
-        if let Some(pooled) = least_loaded
-            && pooled.streams.load(Ordering::Relaxed) < STREAMS_PER_CONNECTION
-        {
-            return Ok((pooled.connection.clone(), Lease::take(&pooled.streams)));
+        while let Some(at) = connections.least_loaded() {
+            let Pooled { connection, streams } = &connections.open[at];
+            if connection.is_open().await {
+                return Ok((connection.clone(), Lease::take(streams)));
+            }
+            connections.open.swap_remove(at);
         }
         if let Some((at, kind, why)) = &connections.failed
             && *at > asked
@@ -128,6 +127,16 @@ impl Pool {
         let lease = Lease::take(&pooled.streams);
         connections.open.push(pooled);
         Ok((connection, lease))
+    }
+}
+
+impl Connections {
+    /// The place of the connection with the fewest streams, if it has room.
+    fn least_loaded(&mut self) -> Option<usize> {
+        self.open.retain(|pooled| !pooled.connection.is_closed());
+        let loads = self.open.iter().map(|pooled| pooled.streams.load(Ordering::Relaxed)).enumerate();
+        let (at, load) = loads.min_by_key(|(_, load)| *load)?;
+        (load < STREAMS_PER_CONNECTION).then_some(at)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::{
     contract::{passivated_after, stored},
     hosted::{host, host_with, metric, settings},
@@ -102,6 +104,31 @@ async fn a_command_that_meets_the_closing_waits_for_the_next_stream() {
     let (mut stream, _) = function.activation().await;
     assert_eq!(stream.answer("next").await.id, 1);
     assert_eq!(call.await.unwrap().reply(), "next");
+}
+
+/// Calls that come about as often as the entity leaves meet it in every state.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_is_lost_between_two_activations() {
+    const CLIENTS: u64 = 4;
+    const CALLS: u64 = 100;
+    let mut function = UserFunction::with_spec(passivated_after(1));
+    function.serve(|entity, command| reply(command.id, &entity.history.len().to_string()).with_events(["e"]));
+    let (proxy, client) = host(&function).await;
+    let clients = (0..CLIENTS).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for call in 0..CALLS {
+                client.act("e1", "").await.reply();
+                let pause = (number * 7 + call * 13) % 40;
+                tokio::time::sleep(Duration::from_micros(100 * pause)).await;
+            }
+        })
+    });
+    for done in join_all(clients).await {
+        done.unwrap();
+    }
+    assert_eq!(client.act("e1", "").await.reply(), (CLIENTS * CALLS).to_string());
+    metric(&proxy, r#"eventsourced_failed_entities_total{entity_name="test.things"}"#, 0).await;
 }
 
 /// Takes as long as the proxy waits for the end of a half-closed stream.

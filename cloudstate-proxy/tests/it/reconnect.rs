@@ -14,7 +14,7 @@ use tonic::Code;
 
 use crate::{
     hosted::{host, host_with, metric, ready, settings},
-    user_function::{Setup, UserFunction, With, reply, soon},
+    user_function::{Out, Setup, UserFunction, With, reply, soon},
 };
 
 fn counting(address: Option<SocketAddr>) -> UserFunction {
@@ -69,6 +69,30 @@ async fn commands_in_flight_fail_at_once() {
     let _function = counting(Some(address));
     ready(&proxy, "the function to be back", |status, _| status == 200).await;
     assert_eq!(act().await.unwrap().reply(), "0");
+}
+
+/// As in a rolling update: the old one keeps its entities to the end, new ones go to its successor.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_retires_finishes_and_its_successor_gets_the_rest() {
+    let mut old = UserFunction::new();
+    let (proxy, client) = host(&old).await;
+    let act = |id: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.act(id, "").await })
+    };
+    let outstanding = act("old");
+    let (mut stream, _) = old.activation().await;
+    stream.command().await;
+    let _new = counting(Some(old.retire().await));
+
+    for id in ["a", "b", "c"] {
+        assert_eq!(act(id).await.unwrap().reply(), "0", "{id}");
+    }
+    stream.send(Out::Reply(reply(1, "finished").with_events(["e"])));
+    assert_eq!(outstanding.await.unwrap().reply(), "finished");
+    drop(stream);
+    metric(&proxy, r#"eventsourced_passivated_entities_total{entity_name="test.things"}"#, 1).await;
+    assert_eq!(act("old").await.unwrap().reply(), "1");
 }
 
 /// A host that is gone answers nothing at all, so every attempt takes its full time. Those who wait for one attempt

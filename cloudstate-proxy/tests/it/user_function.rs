@@ -21,9 +21,9 @@ use cloudstate_proto::{
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::{
-    net::TcpSocket,
+    net::{TcpSocket, TcpStream},
     runtime::{self, Runtime},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
@@ -71,6 +71,8 @@ pub(crate) struct UserFunction {
     pub(crate) discovers: mpsc::UnboundedReceiver<Discover>,
     pub(crate) reports: mpsc::UnboundedReceiver<String>,
     pub(crate) streams: mpsc::UnboundedReceiver<Stream>,
+    /// Dropped, it finishes what it has and takes nothing new.
+    retire: Option<oneshot::Sender<()>>,
     /// Its own, so that all it does ends with it. Always there until it is dropped.
     runtime: Option<Runtime>,
 }
@@ -108,8 +110,12 @@ impl UserFunction {
                 EventSourcedServer::new(Entities(streams_seen)).max_decoding_message_size(usize::MAX),
             );
         let connections = TcpListenerStream::new(listener).inspect_ok(|tcp| tcp.set_nodelay(true).unwrap());
-        runtime.spawn(server.serve_with_incoming(connections));
-        Self { address, discovers, reports, streams, runtime: Some(runtime) }
+        let (retire, retired) = oneshot::channel::<()>();
+        let retired = async {
+            let _ = retired.await;
+        };
+        runtime.spawn(server.serve_with_incoming_shutdown(connections, retired));
+        Self { address, discovers, reports, streams, retire: Some(retire), runtime: Some(runtime) }
     }
 
     /// One that serves [`contract::spec`].
@@ -164,6 +170,18 @@ impl UserFunction {
 
     pub(crate) async fn discover(&mut self) -> Discover {
         soon("a discovery", self.discovers.recv()).await.unwrap()
+    }
+
+    /// Stops accepting connections and streams, and finishes those it has. Returns when a new one can take its address.
+    pub(crate) async fn retire(&mut self) -> SocketAddr {
+        drop(self.retire.take());
+        soon("the port to be closed", async {
+            while TcpStream::connect(self.address).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+        self.address
     }
 
     /// Ends it as SIGKILL would; a new one can take its address.
@@ -262,9 +280,11 @@ impl Stream {
         }
     }
 
-    /// The proxy half-closes, having sent nothing more.
+    /// The proxy half-closes, having sent nothing more: sooner than it would give the stream up.
     pub(crate) async fn half_closed(&mut self) {
-        assert_eq!(self.next().await, None);
+        let end = tokio::time::timeout(Duration::from_secs(5), self.next()).await;
+        assert_eq!(end.expect("half-closed in time"), None);
+        assert!(!self.outbound.is_closed(), "the proxy gave the stream up instead");
     }
 
     /// The proxy gives the stream up: it reads no more of it.
