@@ -2,31 +2,48 @@
 //!
 //! A fault is no [`Failure`](crate::Failure): a command that is refused ends nothing.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cloudstate_proto as proto;
 
+use crate::Context;
+
 /// Why a stream ends. The proxy gets the description as a failure of the command, or of none if the id is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     command_id: i64,
     description: String,
-    /// For the log of the user function only.
+    /// What a panic said. For the log of the user function only.
     detail: Option<String>,
+    /// Which entity and command it was, for the log.
+    subject: Option<String>,
 }
 
 impl Fault {
     /// The other side sent what it must not.
     pub(crate) fn protocol(command_id: i64, what: impl fmt::Display) -> Self {
-        Self { command_id, description: shortened(format!("Protocol error: {what}")), detail: None }
+        Self {
+            command_id,
+            description: shortened(format!("Protocol error: {what}")),
+            detail: None,
+            subject: None,
+        }
     }
 
     /// Stored data could not be turned into a state.
     pub(crate) fn hydration(what: impl Into<String>) -> Self {
-        Self { command_id: 0, description: shortened(what.into()), detail: None }
+        Self { command_id: 0, description: shortened(what.into()), detail: None, subject: None }
+    }
+
+    /// Adds which entity and command it was.
+    pub(crate) fn about<E>(mut self, context: &Context) -> Self {
+        let (entity_type, id, command) = (type_name::<E>(), context.entity_id(), context.command_name());
+        let of_command = if command.is_empty() { String::new() } else { format!(", command `{command}`") };
+        self.subject = Some(shortened(format!("{entity_type} `{id}`{of_command}")));
+        self
     }
 
     pub(crate) fn description(&self) -> &str {
@@ -35,6 +52,12 @@ impl Fault {
 
     pub(crate) fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
+    }
+
+    /// Logs all that is known. Once, by whoever ends the stream.
+    pub(crate) fn log(&self) {
+        let parts = [self.subject.as_deref(), Some(&self.description), self.detail()];
+        tracing::error!("{}", parts.into_iter().flatten().collect::<Vec<_>>().join(": "));
     }
 
     pub(crate) fn into_failure(self) -> proto::Failure {
@@ -55,6 +78,7 @@ pub(crate) fn contain<T>(command_id: i64, doing: &str, user_code: impl FnOnce() 
                 "unexpected error while {doing}; see error {error_id} in the user function's log"
             ),
             detail: Some(format!("panic: {} (error {error_id})", text_of(&*panic))),
+            subject: None,
         }
     })
 }
@@ -89,6 +113,14 @@ mod tests {
         assert!(fault.description().len() < 4200);
         assert!(fault.description().ends_with(" ... (cut off)"));
         assert_eq!(Fault::hydration("short").description(), "short");
+    }
+
+    #[test]
+    fn a_log_says_which_entity_it_was() {
+        let context = Context::new("c1").with_command_name("Add");
+        let fault = Fault::protocol(1, "x").about::<u8>(&context);
+        assert_eq!(fault.subject.as_deref(), Some("u8 `c1`, command `Add`"));
+        assert_eq!(fault.about::<u8>(&Context::new("c2")).subject.as_deref(), Some("u8 `c2`"));
     }
 
     #[test]

@@ -92,11 +92,7 @@ impl Conversation {
     }
 
     fn end(&mut self, fault: Fault) -> Step {
-        // The one place where faults are logged.
-        match fault.detail() {
-            Some(detail) => tracing::error!("{}: {detail}", fault.description()),
-            None => tracing::error!("{}", fault.description()),
-        }
+        fault.log();
         self.phase = Phase::Over;
         Step::End(out(event_sourced_stream_out::Message::Failure(fault.into_failure())))
     }

@@ -1,5 +1,7 @@
 //! One live entity: a pure state machine. Messages in, replies or a fault out; no I/O and no clock.
 
+use std::any::type_name;
+
 use cloudstate_proto::client_action::Action;
 use cloudstate_proto::eventsourced::{
     EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedSnapshot,
@@ -51,11 +53,14 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
             return Err(Fault::protocol(0, "an init without an entity id"));
         }
         let context = Context::new(init.entity_id);
-        let entity = contain(0, "creating the entity", || create(&context))?;
+        let entity = contain(0, "creating the entity", || create(&context))
+            .map_err(|fault| fault.about::<E>(&context))?;
         let snapshots = E::snapshots();
         let mut instance = Self { entity, sequence: 0, context, snapshots, terms, awaits_restart: false };
         if let Some(EventSourcedSnapshot { snapshot_sequence, snapshot: Some(snapshot) }) = init.snapshot {
-            instance.restore(snapshot_sequence, &snapshot)?;
+            instance
+                .restore(snapshot_sequence, &snapshot)
+                .map_err(|fault| fault.about::<E>(&instance.context))?;
         }
         Ok(instance)
     }
@@ -66,12 +71,14 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
         if self.awaits_restart {
             return Err(Fault::protocol(0, "the entity asked for a restart, and got another message"));
         }
-        match message {
+        self.context.command_name.clear();
+        let outcome = match message {
             Some(Message::Command(command)) => self.handle(command).map(Some),
             Some(Message::Event(event)) => self.replay(event).map(|()| None),
             Some(Message::Init(_)) => Err(Fault::protocol(0, "a second init on one stream")),
             None => Err(Fault::protocol(0, "a message that is neither init, event nor command")),
-        }
+        };
+        outcome.map_err(|fault| fault.about::<E>(&self.context))
     }
 
     pub(crate) fn entity(&self) -> &E {
@@ -196,7 +203,8 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
         reply.snapshot = self.snapshots.take(&self.entity);
         if let Err(failure) = self.check_size(reply) {
             reply.snapshot = None;
-            tracing::warn!(entity_id = self.context.entity_id(), "snapshot left out: with it {failure}");
+            let id = self.context.entity_id();
+            tracing::warn!("{} `{id}`: a snapshot is left out: with it {failure}", type_name::<E>());
         }
     }
 
@@ -212,6 +220,8 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
 
     fn refuse(&mut self, mut failure: Failure, restart: bool) -> EventSourcedReply {
         self.awaits_restart = restart;
+        let Context { entity_id, command_name, .. } = &self.context;
+        tracing::debug!("{} `{entity_id}` refuses `{command_name}`: {failure}", type_name::<E>());
         if failure.message.len() + FRAMING > self.terms.max_reply_size {
             failure.message = "the command was refused with a message that is too long to send".into();
         }

@@ -37,7 +37,7 @@ impl EntityDiscovery for Discovery {
             if let Err(fault) =
                 crate::fault::contain(0, "listening to the proxy's report", || listener(&message))
             {
-                tracing::error!("{}: {}", fault.description(), fault.detail().unwrap_or_default());
+                fault.log();
             }
         }
         Ok(Response::new(()))

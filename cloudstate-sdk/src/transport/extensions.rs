@@ -1,10 +1,10 @@
 //! Who has agreed to extensions of the protocol.
 //!
 //! The agreement is between this user function and one proxy: `discover` names the extensions, the answer repeats
-//! those that are known. But a proxy spreads its entity streams over several connections, and nothing in a stream
-//! says which `discover` it belongs to. So a stream uses an extension
+//! those that are known. But a proxy spreads its entity streams over several connections, and a stream need not
+//! say which `discover` it belongs to. So a stream uses an extension
 //!
-//! 1. if its own request headers name it, or
+//! 1. if its own request headers name it, as this project's proxy does, or
 //! 2. if every `discover` that came from its IP address named it.
 //!
 //! The second is safe because a proxy discovers before it opens streams, from the same address: as soon as one proxy
