@@ -10,8 +10,9 @@ use crate::discovery::{self, Named};
 use crate::error::{Error, Kind};
 use crate::event_sourced::instance::MAX_REPLY_SIZE;
 use crate::registration::{self, Component};
+use crate::shutdown::Signals;
 use crate::transport::{self, ErrorListener, Limits};
-use crate::{Context, Entity, EntityKind, logging, shutdown};
+use crate::{Context, Entity, EntityKind, logging};
 
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8080;
@@ -142,7 +143,9 @@ impl CloudState {
     /// See [`bind`](Self::bind).
     pub async fn serve(self) -> Result<(), Error> {
         logging::install();
-        self.bind().await?.serve().await
+        // Before anybody can know that we are there, and stop us.
+        let signals = Signals::listen()?;
+        self.bind().await?.serve_with_shutdown(signals.received()).await
     }
 
     /// Serves until `stop` completes. Logs like [`serve`](Self::serve).
@@ -218,14 +221,8 @@ impl Server {
     /// # Errors
     /// When signals cannot be listened for, or the socket fails.
     pub async fn serve(self) -> Result<(), Error> {
-        let (failed, failure) = tokio::sync::oneshot::channel();
-        let stop = async {
-            if let Err(error) = shutdown::signal().await {
-                let _ = failed.send(error);
-            }
-        };
-        self.serve_with_shutdown(stop).await?;
-        failure.await.map_or(Ok(()), Err)
+        let signals = Signals::listen()?;
+        self.serve_with_shutdown(signals.received()).await
     }
 
     /// Serves until `stop` completes, then shuts down: no new connections and streams, each entity finishes the

@@ -55,17 +55,43 @@ impl ShutdownWatch {
     }
 }
 
-/// Completes on SIGTERM, which orchestrators send, and SIGINT, which Ctrl-C sends.
-pub(crate) async fn signal() -> Result<(), Error> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix;
-        let mut terminate = unix::signal(unix::SignalKind::terminate()).map_err(Kind::Signals)?;
+/// SIGTERM, which orchestrators send, and SIGINT, which Ctrl-C sends.
+///
+/// From the moment it exists these signals no longer kill the process.
+#[cfg(unix)]
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let terminate = signal(SignalKind::terminate()).map_err(Kind::Signals)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(Kind::Signals)?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    pub(crate) async fn received(mut self) {
         tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            interrupted = tokio::signal::ctrl_c() => Ok(interrupted.map_err(Kind::Signals)?),
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
         }
     }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await.map_err(Kind::Signals)?)
+}
+
+/// Ctrl-C.
+#[cfg(windows)]
+pub(crate) struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, Error> {
+        Ok(Self(tokio::signal::windows::ctrl_c().map_err(Kind::Signals)?))
+    }
+
+    pub(crate) async fn received(mut self) {
+        let _ = self.0.recv().await;
+    }
 }

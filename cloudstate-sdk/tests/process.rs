@@ -60,6 +60,7 @@ mod unix {
             let mut rest = String::new();
             log.read_to_string(&mut rest).unwrap();
             assert!(rest.contains("stopping: no new streams"), "{rest}");
+            assert!(!lines.contains('\x1b'), "colours in a log that is no terminal: {lines}");
         }
     }
 
