@@ -271,3 +271,34 @@ fn string(value: &Expr, expected: &str, diagnostics: &mut Diagnostics) -> Option
     diagnostics.error(value, format_args!("expected {expected}"));
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        for (text, milliseconds) in
+            [("100ms", 100), ("30s", 30_000), ("30 s", 30_000), ("2m", 120_000), ("1h", 3_600_000), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "s", "30", "30S", "-1s", "1.5s", "30 seconds", "18446744073709551615h", "1s1s"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_s_module_is_named_in_snake_case() {
+        for (service, module) in [
+            ("com.example.shoppingcart.ShoppingCart", Some("shopping_cart")),
+            ("shopping_cart", Some("shopping_cart")),
+            ("api::Counter", Some("counter")),
+            ("", None),
+            ("a service", None),
+        ] {
+            let literal = LitStr::new(service, proc_macro2::Span::call_site());
+            assert_eq!(module_of_service(&literal).map(|module| module.to_string()).as_deref(), module);
+        }
+    }
+}

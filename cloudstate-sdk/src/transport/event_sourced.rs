@@ -88,7 +88,9 @@ impl Replies {
     /// A message that cannot be read is the peer's mistake, and the peer is told. Otherwise the peer is gone.
     fn broken(&mut self, status: &Status) -> Option<Step> {
         use tonic::Code::{Internal, OutOfRange, ResourceExhausted, Unimplemented};
-        if matches!(status.code(), Internal | OutOfRange | ResourceExhausted | Unimplemented) {
+        // What the transport itself reports, such as a reset, has a source.
+        let of_message = std::error::Error::source(status).is_none();
+        if of_message && matches!(status.code(), Internal | OutOfRange | ResourceExhausted | Unimplemented) {
             return Some(self.conversation.unreadable(status.message()));
         }
         tracing::debug!("stream reset: {}", status.message());
