@@ -15,8 +15,8 @@ use tonic::{Code, Status};
 use crate::{
     client::{Answer, Client},
     contract::Request,
-    hosted::{host_with, settings},
-    user_function::{Out, Stream, UserFunction, With, acting, failure, refusal, reply},
+    hosted::{host_with, metric, settings},
+    user_function::{Out, Stream, UserFunction, With, acting, failure, refusal, reply, soon},
 };
 
 /// What the function does with one command.
@@ -58,27 +58,31 @@ type Script = Arc<Mutex<Vec<Behaviour>>>;
 
 #[test]
 fn every_call_has_one_answer_and_nothing_acknowledged_is_lost() {
-    const CASES: u32 = 12;
-    let config = ProptestConfig {
-        cases: CASES,
-        max_shrink_iters: 20,
-        failure_persistence: None,
-        ..Default::default()
-    };
-    let script = proptest::collection::vec(proptest::sample::select(&BEHAVIOURS[..]), 0..60);
-    TestRunner::new(config)
-        .run(&script, |script| {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(play(script));
-            Ok(())
-        })
-        .unwrap();
+    for_random_scripts(play);
 }
 
-async fn play(script: Vec<Behaviour>) {
-    const ENTITIES: usize = 4;
-    const CALLS: usize = 15;
+#[test]
+fn a_stop_ends_with_an_answer_for_every_command_that_was_accepted() {
+    for_random_scripts(stop_amid);
+}
+
+fn for_random_scripts<F: Future<Output = ()>>(test: impl Fn(Vec<Behaviour>) -> F) {
+    let config =
+        ProptestConfig { cases: 10, max_shrink_iters: 20, failure_persistence: None, ..Default::default() };
+    let script = proptest::collection::vec(proptest::sample::select(&BEHAVIOURS[..]), 0..60);
+    let played = TestRunner::new(config).run(&script, |script| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.unwrap().block_on(test(script));
+        Ok(())
+    });
+    played.unwrap();
+}
+
+const ENTITIES: usize = 4;
+const CALLS: usize = 15;
+
+/// A user function that follows `script`.
+fn function(script: Vec<Behaviour>) -> UserFunction {
     let script: Script = Arc::new(Mutex::new(script.into_iter().rev().collect()));
     let mut function = UserFunction::new();
     let mut streams = function.take_streams();
@@ -87,6 +91,29 @@ async fn play(script: Vec<Behaviour>) {
             tokio::spawn(misbehave(stream, Arc::clone(&script)));
         }
     });
+    function
+}
+
+async fn stop_amid(script: Vec<Behaviour>) {
+    let function = function(script);
+    let mut settings = settings(function.address);
+    settings.relay_timeout = Duration::from_millis(200);
+    let (proxy, client) = host_with(settings).await;
+    let calls = (0..ENTITIES * CALLS).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move { client.act(&format!("e{}", number % ENTITIES), "call").await })
+    });
+    let calls: Vec<_> = calls.collect();
+    let received = r#"eventsourced_received_commands_total{entity_name="test.things"}"#;
+    metric(&proxy, received, (ENTITIES * CALLS) as u64).await;
+    soon("the stop", proxy.shutdown()).await;
+    for call in join_all(calls).await {
+        is_acknowledged(&call.unwrap());
+    }
+}
+
+async fn play(script: Vec<Behaviour>) {
+    let function = function(script);
     let mut settings = settings(function.address);
     settings.relay_timeout = Duration::from_millis(400);
     let (_proxy, client) = host_with(settings).await;
