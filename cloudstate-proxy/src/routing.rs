@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::{
     code::Code,
     entities::{Entities, Envelope, event_sourced::Answer},
-    service_catalog::{Method, ServiceCatalog},
+    service_catalog::{KeyError, Method, ServiceCatalog},
     storage::EntityKey,
 };
 
@@ -99,9 +99,9 @@ impl Router {
         trace: Trace,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<oneshot::Receiver<Result<Reply, NoReply>>, Failure> {
-        let id = call.method.entity_key.entity_id(&call.payload);
-        let id = id.map_err(|error| Failure::new(Code::InvalidArgument, error.to_string()))?;
         let method = call.method;
+        let id = method.entity_key.entity_id(&call.payload);
+        let id = id.map_err(|error| self.not_addressed(&method, &error, &trace))?;
         let service = Arc::clone(&method.service);
         let key = EntityKey { persistence_id: Arc::clone(&service.persistence_id), entity_id: id.into() };
         let (sender, answer) = oneshot::channel();
@@ -113,6 +113,15 @@ impl Router {
         };
         self.0.entities.deliver(key, &service, envelope);
         Ok(answer)
+    }
+
+    /// A request without a usable key is the client's mistake, or that of the user function that made it.
+    fn not_addressed(&self, method: &Method, error: &KeyError, trace: &Trace) -> Failure {
+        if trace.0.is_empty() {
+            return Failure::new(Code::InvalidArgument, error.to_string());
+        }
+        self.report(format!("{}.{}: {error}{trace}", method.service.name, method.name));
+        Failure::new(Code::Internal, error.to_string())
     }
 
     /// Side effects in order, then the action.

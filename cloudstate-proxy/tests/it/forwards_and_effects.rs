@@ -167,6 +167,24 @@ async fn an_unknown_target_of_an_effect_fails_the_call_only_if_it_is_synchronous
     }
 }
 
+/// The client did nothing wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_a_key_is_reported() {
+    let text = "the entity key is empty: set id";
+    let mut function = UserFunction::new();
+    let (_proxy, client) = host(&function).await;
+    let (call, source) = outstanding!(function, client, "e1");
+    source.send(Out::Reply(acting(1, forward(OTHERS, "Do", ""))));
+    assert_eq!(call.await.unwrap().failure(), (Code::Internal, text));
+    assert_eq!(function.report().await, format!("test.Others.Do: {text}\n  forwarded from test.Things.Do"));
+
+    let (call, source) = outstanding!(function, client, "e2");
+    let without_payload = SideEffect { payload: None, ..effect(OTHERS, "Do", "", false) };
+    source.send(Out::Reply(reply(1, "fine").with_effects(vec![without_payload])));
+    assert_eq!(call.await.unwrap().reply(), "fine");
+    assert_eq!(function.report().await, format!("test.Others.Do: {text}\n  side-effect of test.Things.Do"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_trace_names_every_hop() {
     let mut function = UserFunction::new();
