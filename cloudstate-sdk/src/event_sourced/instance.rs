@@ -120,6 +120,12 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
                 format_args!("event {sequence} of entity `{id}` came after event {last}"),
             ));
         }
+        if sequence - 1 > last {
+            tracing::warn!(
+                "{} `{id}`: event {sequence} follows event {last}, as if some were lost",
+                type_name::<E>()
+            );
+        }
         let payload = payload.ok_or_else(|| {
             Fault::protocol(0, format_args!("event {sequence} of entity `{id}` has no payload"))
         })?;
