@@ -1,12 +1,6 @@
 //! gRPC, straight from wire bytes: messages are passed on exactly as they came in.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{pin::Pin, sync::Arc};
 
 use bytes::{Buf, BufMut, Bytes};
 use cloudstate_proto::{Metadata, metadata_entry::Value};
@@ -23,9 +17,9 @@ use tonic::{
     server::{Grpc, UnaryService},
 };
 
-use super::Frontend;
+use super::{Frontend, RequestCalls};
 use crate::{
-    routing::{Call, Calls, Failure, Reply, Router},
+    routing::{Call, Calls, Failure, Reply},
     service_catalog::Method,
 };
 
@@ -34,8 +28,8 @@ pub(super) async fn serve(frontend: &Frontend, request: Request<Incoming>) -> Re
         let text = format!("{} is not served here", request.uri().path());
         return Status::unimplemented(shortened(text)).into_http();
     };
-    let called = AtomicBool::new(false);
-    let call = Unary { method: Arc::clone(method), router: frontend.router.clone(), called: &called };
+    let calls = RequestCalls::new(&frontend.router);
+    let call = Unary { method: Arc::clone(method), calls: &calls };
     let mut gzip = EnabledCompressionEncodings::default();
     gzip.enable(CompressionEncoding::Gzip);
     let mut grpc = Grpc::new(BytesCodec)
@@ -46,7 +40,7 @@ pub(super) async fn serve(frontend: &Frontend, request: Request<Incoming>) -> Re
     let mut response = response.unwrap_or_else(|_| {
         Status::deadline_exceeded("the call was not finished before its deadline").into_http()
     });
-    if !called.into_inner() {
+    if !calls.were_made() {
         say_resource_exhausted(&mut response);
     }
     response
@@ -82,9 +76,7 @@ fn deadline(headers: &http::HeaderMap) -> Option<std::time::Duration> {
 /// One unary call.
 struct Unary<'a> {
     method: Arc<Method>,
-    router: Router,
-    /// Set when the request was complete.
-    called: &'a AtomicBool,
+    calls: &'a RequestCalls,
 }
 
 impl UnaryService<Bytes> for Unary<'_> {
@@ -92,9 +84,8 @@ impl UnaryService<Bytes> for Unary<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        self.called.store(true, Ordering::Relaxed);
         let call = Call { method: Arc::clone(&self.method), payload: request.into_inner() };
-        let reply = self.router.call(call);
+        let reply = self.calls.call(call);
         Box::pin(async move { reply.await.map(response).map_err(status) })
     }
 }

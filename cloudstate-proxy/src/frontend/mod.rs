@@ -4,7 +4,14 @@ mod grpc;
 pub mod http_json;
 mod listener;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -16,7 +23,7 @@ pub(crate) use listener::Listener;
 
 use crate::{
     frontend::http_json::HttpJson,
-    routing::{Calls, Router},
+    routing::{BoxFuture, Call, Calls, Failure, Reply, Router},
     service_catalog::ServiceCatalog,
 };
 
@@ -36,15 +43,42 @@ impl Frontend {
         if is_grpc(&request) {
             return Ok(grpc::serve(self, request).await);
         }
-        let calls: &dyn Calls = &self.router;
-        let serving = self.http_json.serve(request, calls, self.max_request_size);
+        let calls = RequestCalls::new(&self.router);
+        let serving = self.http_json.serve(request, &calls, self.max_request_size);
         let response = tokio::time::timeout(self.request_timeout, serving).await;
-        let response = response.unwrap_or_else(|_| text(StatusCode::REQUEST_TIMEOUT, STALLED));
+        let response = response.unwrap_or_else(|_| match calls.were_made() {
+            true => text(StatusCode::GATEWAY_TIMEOUT, UNFINISHED),
+            false => text(StatusCode::REQUEST_TIMEOUT, STALLED),
+        });
         Ok(response.map(|body| Body::new(body.map_err(|never| match never {}))))
     }
 }
 
 const STALLED: &str = "the request was not sent in time";
+const UNFINISHED: &str = "the call was not finished in time";
+
+/// The calls of one request; knows whether the request was complete, so that it came to a call.
+struct RequestCalls {
+    router: Router,
+    made: AtomicBool,
+}
+
+impl RequestCalls {
+    fn new(router: &Router) -> Self {
+        Self { router: router.clone(), made: AtomicBool::new(false) }
+    }
+
+    fn were_made(&self) -> bool {
+        self.made.load(Ordering::Relaxed)
+    }
+}
+
+impl Calls for RequestCalls {
+    fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
+        self.made.store(true, Ordering::Relaxed);
+        self.router.call(call)
+    }
+}
 
 /// A sentence for a client.
 pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -1,12 +1,17 @@
 //! Clients that go away before they are answered.
 
+use std::time::Duration;
+
 use cloudstate_proto::SideEffect;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     contract::{OTHERS, any, request},
-    hosted::{host, metric, serving},
-    user_function::{Out, UserFunction, With, reply},
+    hosted::{host, host_with, metric, serving, settings},
+    user_function::{Out, UserFunction, With, reply, soon},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,4 +63,19 @@ async fn a_request_that_breaks_off_reaches_no_entity() {
     function.serve(|_, command| reply(command.id, "fine"));
     assert_eq!(client.act("e1", "").await.reply(), "fine");
     metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_never_finished_is_answered() {
+    let function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.relay_timeout = Duration::from_millis(50);
+    let (proxy, _client) = host_with(settings).await;
+    let mut socket = TcpStream::connect(serving(&proxy).await.listen).await.unwrap();
+    let head = "POST /test.Things/Do HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon("an answer", socket.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.ends_with("the request was not sent in time"), "{answer}");
 }

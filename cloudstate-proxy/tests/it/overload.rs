@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use cloudstate_proto::{Forward, client_action::Action};
 use tonic::Code;
 
 use crate::{
+    contract::{THINGS, any, request},
     hosted::{host_with, metric, settings},
-    user_function::UserFunction,
+    user_function::{Out, UserFunction, acting},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,4 +113,39 @@ async fn a_full_queue_is_429_over_http() {
     metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 2).await;
     let page = client.get("/things/e1").await;
     assert_eq!((page.status.as_u16(), page.text()), (429, "1 commands are already waiting for this entity"));
+}
+
+/// Each command within its time, all of them together beyond that of the request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_takes_too_long_is_504_and_deadline_exceeded() {
+    let mut function = UserFunction::new();
+    let mut settings = settings(function.address);
+    settings.relay_timeout = Duration::from_millis(200);
+    let (_proxy, client) = host_with(settings).await;
+    let mut streams = function.take_streams();
+    function.spawn(async move {
+        while let Some(mut stream) = streams.recv().await {
+            tokio::spawn(async move {
+                let id = stream.init().await.entity_id;
+                let command = stream.command().await;
+                // What the function works on.
+                tokio::time::sleep(Duration::from_millis(120)).await;
+                stream.send(Out::Reply(acting(command.id, Action::Forward(forward(&format!("{id}-"))))));
+                stream.next().await;
+            });
+        }
+    });
+    let page = client.get("/things/http").await;
+    assert_eq!((page.status.as_u16(), page.text()), (504, "the call was not finished in time"));
+    let answer = client.act("grpc", "").await;
+    assert_eq!(answer.failure(), (Code::DeadlineExceeded, "the call was not finished before its deadline"));
+}
+
+fn forward(id: &str) -> Forward {
+    Forward {
+        service_name: THINGS.to_owned(),
+        command_name: "Do".to_owned(),
+        payload: Some(any("Request", &request(id, ""))),
+        metadata: None,
+    }
 }
