@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::{
     contract::{passivated_after, stored},
     hosted::{host, host_with, metric, settings},
-    user_function::{Out, UserFunction, With, reply},
+    user_function::{Out, UserFunction, With, reply, soon},
 };
 
 /// By the contract, and by the proxy's own setting when the contract has none.
@@ -124,7 +124,7 @@ async fn no_command_is_lost_between_two_activations() {
             }
         })
     });
-    for done in join_all(clients).await {
+    for done in soon("an answer to every call", join_all(clients)).await {
         done.unwrap();
     }
     assert_eq!(client.act("e1", "").await.reply(), (CLIENTS * CALLS).to_string());
