@@ -143,7 +143,7 @@ impl Host {
             http_json,
             max_request_size: self.settings.max_request_size,
             // The entity has its own, shorter limit; this one is for clients that stall.
-            request_timeout: self.settings.relay_timeout * 2,
+            request_timeout: self.settings.relay_timeout.saturating_mul(2),
         });
         self.frontend.store(Some(Arc::clone(&frontend)));
         Ok(frontend)

@@ -170,11 +170,13 @@ impl<'a> Files<'a> {
     /// Walks the imports of `root` with a stack of its own: how deep they go is the user function's choice.
     fn check_imports_from(&self, root: &'a str, done: &mut HashSet<&'a str>) -> Result<(), Rejection> {
         let mut chain: Vec<(&'a str, usize)> = vec![(root, 0)];
+        let mut on_chain = HashSet::from([root]);
         while let Some((name, next)) = chain.last_mut() {
             let name = *name;
             let imports = self.by_name.get(name).map_or(&[][..], |file| &file.dependency);
             let Some(import) = imports.get(*next).filter(|_| !done.contains(name)) else {
                 done.insert(name);
+                on_chain.remove(name);
                 chain.pop();
                 continue;
             };
@@ -186,7 +188,7 @@ impl<'a> Files<'a> {
                     path()
                 )));
             }
-            if chain.iter().any(|(name, _)| name == import) {
+            if !on_chain.insert(import) {
                 return Err(reject(format!("[{import}] imports itself (dependency path: {})", path())));
             }
             chain.push((import, 0));

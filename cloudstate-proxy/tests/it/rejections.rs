@@ -167,7 +167,8 @@ async fn what_is_odd_but_usable_is_a_warning() {
 fn damaged_contracts_are_refused_or_served() {
     let whole = spec().proto;
     let damage = proptest::collection::vec((0..whole.len(), any::<u8>()), 1..4);
-    let mut runner = TestRunner::new(ProptestConfig { cases: 200, ..ProptestConfig::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() });
     runner
         .run(&damage, |damage| {
             let mut proto = whole.to_vec();
@@ -180,6 +181,18 @@ fn damaged_contracts_are_refused_or_served() {
             Ok(())
         })
         .unwrap();
+}
+
+/// As deep as the limit of messages allows is deeper than any stack, and than what can be walked twice over.
+#[test]
+fn deep_imports_are_walked_in_one_go() {
+    const FILES: usize = 50_000;
+    let names: Vec<String> = (0..=FILES).map(|number| number.to_string()).collect();
+    let imports: Vec<[&str; 1]> = names.iter().skip(1).map(|name| [name.as_str()]).collect();
+    let chain: Vec<_> =
+        names.iter().map(String::as_str).zip(imports.iter().map(|import| &import[..])).collect();
+    let Err(rejection) = ServiceCatalog::new(files(&chain), false) else { panic!("accepted") };
+    assert!(rejection.0.starts_with(&format!("The descriptor set misses [{FILES}] ")));
 }
 
 /// What a compiler of contracts could cut off.
