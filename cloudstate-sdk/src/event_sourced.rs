@@ -54,7 +54,7 @@
 //! # fn main() {}
 //! ```
 
-pub(crate) mod conversation;
+mod conversation;
 mod entity;
 pub(crate) mod event;
 pub(crate) mod instance;

@@ -184,6 +184,7 @@
 extern crate self as cloudstate_sdk;
 
 mod command;
+mod conversation;
 mod discovery;
 pub mod docs;
 mod entity;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::{Context, Entity, EntityKind, Service, event_sourced};
+use crate::{Context, Entity, EntityKind, Service, conversation, event_sourced};
 
 /// Makes a new entity.
 pub(crate) type Create<E> = Arc<dyn Fn(&Context) -> E + Send + Sync>;
@@ -23,7 +23,7 @@ pub struct Component {
 
 /// What runs the entity; each kind has its own.
 pub(crate) enum Host {
-    EventSourced(Box<dyn event_sourced::conversation::Host>),
+    EventSourced(Box<dyn conversation::Host<event_sourced::Kind>>),
 }
 
 impl Component {

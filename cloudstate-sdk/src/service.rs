@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::conversation::MAX_REPLY_SIZE;
 use crate::discovery::{self, Named};
 use crate::error::{Error, Kind};
-use crate::event_sourced::instance::MAX_REPLY_SIZE;
 use crate::registration::{self, Component};
 use crate::shutdown::Signals;
 use crate::transport::{self, ErrorListener, Limits};

@@ -8,7 +8,8 @@ use cloudstate_proto::eventsourced::{
 };
 
 use crate::command::SideEffect;
-use crate::event_sourced::instance::{Instance, MAX_REPLY_SIZE, Terms};
+use crate::conversation::{MAX_REPLY_SIZE, Terms};
+use crate::event_sourced::instance::Instance;
 use crate::event_sourced::{Event, EventSourcedEntity, Handler, Snapshot};
 use crate::fault::Fault;
 use crate::payload::{self, ProtobufMessage};

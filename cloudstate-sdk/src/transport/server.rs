@@ -11,7 +11,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use super::discovery::{Discovery, ErrorListener};
-use super::event_sourced::EventSourcedStreams;
+use super::entity_streams::EntityStreams;
 use super::extensions::Agreements;
 use crate::error::{Error, Kind};
 use crate::registration::{Component, Host};
@@ -58,7 +58,7 @@ pub(crate) async fn serve(
             Host::EventSourced(host) => event_sourced.insert(component.service, host),
         };
     }
-    let event_sourced = EventSourcedStreams {
+    let event_sourced = EntityStreams {
         hosts: Arc::new(event_sourced),
         max_reply_size: parts.limits.max_reply_size,
         agreements,

@@ -2,20 +2,15 @@ use cloudstate_proto::descriptor::{FieldOptions, MethodOptions};
 use cloudstate_proto::google::api::CustomHttpPattern;
 
 use super::*;
-use crate::event_sourced::conversation::{Host as EventSourcedHost, Live};
-use crate::event_sourced::instance::Terms;
+use crate::conversation::{Host as Starts, Live, Protocol, Terms};
 use crate::fault::Fault;
 use crate::registration::Host;
 
 /// Never started.
 struct Nobody;
 
-impl EventSourcedHost for Nobody {
-    fn start(
-        &self,
-        _: cloudstate_proto::eventsourced::EventSourcedInit,
-        _: Terms,
-    ) -> Result<Box<dyn Live>, Fault> {
+impl<P: Protocol> Starts<P> for Nobody {
+    fn start(&self, _: P::Init, _: Terms) -> Result<Box<dyn Live<P>>, Fault> {
         Err(Fault::hydration("nobody"))
     }
 }

@@ -10,8 +10,7 @@ use cloudstate_proto::eventsourced::{
 };
 use proptest::prelude::*;
 
-use super::{Conversation, Host, Hosts, Step};
-use crate::event_sourced::instance::Terms;
+use crate::conversation::{Conversation, Host, Hosts, Step, Terms};
 use crate::event_sourced::*;
 use crate::payload;
 use crate::registration::Create;
@@ -252,7 +251,7 @@ fn any_of(payload: Payload, good: Any) -> Option<Any> {
     }
 }
 
-fn from_wire(step: Step) -> Expected {
+fn from_wire(step: Step<EventSourcedStreamOut>) -> Expected {
     match step {
         Step::Silent => Expected::Nothing,
         Step::Answer(EventSourcedStreamOut { message: Some(Out::Reply(reply)) }) => {
@@ -282,9 +281,9 @@ fn from_wire(step: Step) -> Expected {
     }
 }
 
-fn conversation() -> Conversation {
+fn conversation() -> Conversation<Kind> {
     let create: Create<Counter> = Arc::new(|_| Counter::default());
-    let hosts: Hosts = [(SERVICE, Box::new(create) as Box<dyn Host>)].into();
+    let hosts: Hosts<Kind> = [(SERVICE, Box::new(create) as Box<dyn Host<Kind>>)].into();
     Conversation::new(Arc::new(hosts), Terms { max_reply_size: 12 << 20, status_codes: false })
 }
 
