@@ -185,6 +185,7 @@ extern crate self as cloudstate_sdk;
 
 mod command;
 mod conversation;
+pub mod crdt;
 mod discovery;
 pub mod docs;
 mod entity;
