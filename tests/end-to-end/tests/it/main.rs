@@ -1,5 +1,7 @@
 //! What a person with a terminal sees: real processes on free ports, real clients, real kills.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a surprise is a failure")]
+
 mod bad_input;
 mod client;
 mod dev;
