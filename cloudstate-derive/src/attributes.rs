@@ -10,17 +10,33 @@ use crate::diagnostics::Diagnostics;
 /// The options of `#[event_sourced_entity]`.
 pub(crate) const EVENT_SOURCED_ENTITY: Options = Options {
     attribute: "#[event_sourced_entity]",
+    subject: "the entity's state",
     names: &["service", "persistence_id", "snapshot_every", "passivate_after", "crate"],
 };
+/// The options of `#[value_entity]`.
+pub(crate) const VALUE_ENTITY: Options = Options {
+    attribute: "#[value_entity]",
+    subject: "the entity's state",
+    names: &["service", "persistence_id", "passivate_after", "crate"],
+};
+/// The options of `#[cloudstate]` on a field.
+pub(crate) const FIELD: Options =
+    Options { attribute: "#[cloudstate]", subject: "a dependency", names: &["dependency"] };
+/// The options of `#[action]`.
+pub(crate) const ACTION: Options =
+    Options { attribute: "#[action]", subject: "the action's dependencies", names: &["service", "crate"] };
 /// The options of `#[event]` on an enum.
-pub(crate) const EVENT_ENUM: Options = Options { attribute: "#[event]", names: &["crate"] };
+pub(crate) const EVENT_ENUM: Options = Options { attribute: "#[event]", subject: "events", names: &["crate"] };
 /// The options of `#[event]` on a variant.
-pub(crate) const EVENT_VARIANT: Options = Options { attribute: "#[event]", names: &["alias", "upcast_from"] };
+pub(crate) const EVENT_VARIANT: Options =
+    Options { attribute: "#[event]", subject: "an event", names: &["alias", "upcast_from"] };
 
 /// What an attribute understands.
 pub(crate) struct Options {
     /// As in an error message.
     pub(crate) attribute: &'static str,
+    /// What the annotated item holds.
+    pub(crate) subject: &'static str,
     pub(crate) names: &'static [&'static str],
 }
 
@@ -73,6 +89,28 @@ impl Arguments {
             }
         }
         arguments
+    }
+
+    /// Whether `name`, which has no value, is given in one of the attributes named `helper`.
+    pub(crate) fn flag(
+        options: &Options,
+        helper: &str,
+        name: &str,
+        attributes: &[syn::Attribute],
+        diagnostics: &mut Diagnostics,
+    ) -> bool {
+        let mut is_given = false;
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(helper)) {
+            let Some(list) = diagnostics.check(attribute.meta.require_list()) else { continue };
+            for tokens in separated_by_commas(list.tokens.clone()) {
+                match diagnostics.check(syn::parse2::<Ident>(tokens)) {
+                    Some(given) if given == name => is_given = true,
+                    Some(other) => diagnostics.unknown_option(options, &other),
+                    None => {}
+                }
+            }
+        }
+        is_given
     }
 
     /// The argument of this name, which may be given once.

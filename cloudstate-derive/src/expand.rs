@@ -1,29 +1,50 @@
 //! From models to code. Nothing is decided here.
 
+mod entity;
 mod event;
 mod event_sourced;
+mod value;
 
-pub(crate) use event_sourced::entity;
+pub(crate) use entity::entity;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::Item;
 
 use crate::diagnostics::Diagnostics;
 use crate::fallback;
-use crate::model::{EventEnum, EventSourcedEntity};
+use crate::model::{EventEnum, EventSourcedEntity, ValueEntity, fields};
 
 /// The item as it was written, followed by what the attribute adds.
 pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let read = |item: &Item, diagnostics: &mut _| EventSourcedEntity::read(arguments, item, diagnostics);
+    attribute(item, read, event_sourced::glue, fallback::event_sourced)
+}
+
+/// The item as it was written, followed by what the attribute adds.
+pub(crate) fn value_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let read = |item: &Item, diagnostics: &mut _| ValueEntity::read(arguments, item, diagnostics);
+    attribute(item, read, value::glue, fallback::value)
+}
+
+/// What the attributes of all kinds do: `fallback` takes the place of `glue` beside a mistake.
+fn attribute<M>(
+    item: TokenStream,
+    read: impl FnOnce(&Item, &mut Diagnostics) -> Option<M>,
+    glue: fn(&M) -> TokenStream,
+    fallback: fn(&M) -> TokenStream,
+) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let parsed = match syn::parse2(item.clone()) {
         Ok(parsed) => parsed,
         // The compiler reports it, and better.
         Err(_) => return item,
     };
-    let glue = match EventSourcedEntity::read(arguments, &parsed, &mut diagnostics) {
-        Some(entity) if diagnostics.is_empty() => event_sourced::glue(&entity),
-        Some(entity) => fallback::event_sourced(&entity),
+    let glue = match read(&parsed, &mut diagnostics) {
+        Some(entity) if diagnostics.is_empty() => glue(&entity),
+        Some(entity) => fallback(&entity),
         None => TokenStream::new(),
     };
+    let item = fields::without_markers(parsed);
     let errors = diagnostics.into_compile_errors();
     quote!(#item #glue #errors)
 }

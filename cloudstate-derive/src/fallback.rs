@@ -1,22 +1,42 @@
 //! What is written beside a mistake, so that it does not breed others.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, format_ident, quote};
 use syn::{DeriveInput, parse_quote};
 
 use crate::expand;
-use crate::model::EventSourcedEntity;
+use crate::model::{Declaration, EventSourcedEntity, ValueEntity};
 
-/// An entity whose handlers are never called.
+/// An event sourced entity whose handlers are never called.
 pub(crate) fn event_sourced(model: &EventSourcedEntity) -> TokenStream {
-    let EventSourcedEntity { entity: name, sdk, .. } = model;
+    entity(&model.declaration, "event_sourced", TokenStream::new())
+}
+
+/// A value entity whose handlers are never called.
+pub(crate) fn value(model: &ValueEntity) -> TokenStream {
+    let sdk = &model.declaration.sdk;
+    let state = model.state.as_ref().map(|state| state.message.to_token_stream());
+    let state = state.unwrap_or_else(|| quote!(()));
+    let items = quote! {
+        type State = #state;
+        fn state(&mut self) -> #sdk::value::StateField<'_, Self::State> {
+            ::core::unreachable!()
+        }
+    };
+    entity(&model.declaration, "value", items)
+}
+
+/// `items` are what the kind's `Handler` has besides `handle`.
+fn entity(model: &Declaration, kind: &str, items: TokenStream) -> TokenStream {
+    let Declaration { entity: name, sdk, .. } = model;
     let (generics, _, bounds) = model.generics.split_for_impl();
     // Without a service there is no telling which handlers are meant, so then there is no entity either.
-    let entity = expand::entity(model);
+    let entity = expand::entity(model, kind);
+    let kind = format_ident!("{kind}");
     quote! {
         #entity
         #[automatically_derived]
-        impl #generics #sdk::macro_support::Handler for #name #bounds {
+        impl #generics #sdk::#kind::Handler for #name #bounds {
             fn handle(
                 &self,
                 _: &str,
@@ -25,6 +45,7 @@ pub(crate) fn event_sourced(model: &EventSourcedEntity) -> TokenStream {
             ) -> ::core::result::Result<#sdk::macro_support::RawEffect<Self>, #sdk::macro_support::CommandError> {
                 ::core::unreachable!()
             }
+            #items
         }
     }
 }

@@ -19,6 +19,12 @@ pub fn event_sourced_entity(arguments: TokenStream, item: TokenStream) -> TokenS
     expand::event_sourced_entity(arguments.into(), item.into()).into()
 }
 
+/// See `cloudstate_sdk::value::value_entity`.
+#[proc_macro_attribute]
+pub fn value_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::value_entity(arguments.into(), item.into()).into()
+}
+
 /// See `cloudstate_sdk::event_sourced::Event`.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(item: TokenStream) -> TokenStream {

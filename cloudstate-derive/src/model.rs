@@ -1,10 +1,15 @@
 //! What the user wrote, as plain data that keeps the tokens for their spans.
 
+mod declaration;
 mod event;
 mod event_sourced;
+pub(crate) mod fields;
+mod value;
 
+pub(crate) use declaration::Declaration;
 pub(crate) use event::{Alias, EventEnum, Variant};
 pub(crate) use event_sourced::EventSourcedEntity;
+pub(crate) use value::{State, ValueEntity};
 
 /// The path of the SDK, unless an option says otherwise.
 fn default_sdk() -> syn::Path {

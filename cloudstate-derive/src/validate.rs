@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use quote::ToTokens;
 use syn::{
-    Data, DataEnum, DeriveInput, Expr, ExprLit, Fields, Generics, Ident, Item, Lit, LitInt, LitStr, Path,
-    Type,
+    Data, DataEnum, DeriveInput, Expr, ExprLit, Fields, Generics, Ident, Item, ItemStruct, Lit, LitInt,
+    LitStr, Member, Path, Type,
 };
 
-use crate::attributes::{Argument, Arguments, EVENT_SOURCED_ENTITY, Options};
+use crate::attributes::{Argument, Arguments, Options};
 use crate::diagnostics::Diagnostics;
 use crate::model::{Alias, Variant};
 
@@ -29,8 +29,12 @@ pub(crate) fn needs_a_value(name: &Ident) -> syn::Error {
 }
 
 /// The struct's type and generics. For an `impl` block those of its type, which lets its other code compile.
-pub(crate) fn annotated_struct(item: &Item, diagnostics: &mut Diagnostics) -> Option<(Type, Generics)> {
-    let attribute = EVENT_SOURCED_ENTITY.attribute;
+pub(crate) fn annotated_struct(
+    options: &Options,
+    item: &Item,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Type, Generics)> {
+    let attribute = options.attribute;
     let elsewhere = format!("`{attribute}` goes on the struct that holds the entity's state");
     match item {
         Item::Struct(item) => {
@@ -50,6 +54,30 @@ pub(crate) fn annotated_struct(item: &Item, diagnostics: &mut Diagnostics) -> Op
         item => diagnostics.error(item, elsewhere),
     }
     None
+}
+
+/// The state is in exactly one field. `such_as` is how that may look.
+pub(crate) fn single_state(
+    item: &ItemStruct,
+    fields: &[(Member, &Type)],
+    such_as: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    let name = &item.ident;
+    match fields.len() {
+        0 => diagnostics.error(
+            name,
+            format_args!("`{name}` has no field for its state; it needs exactly one, such as `{such_as}`"),
+        ),
+        1 => {}
+        number => diagnostics.error(
+            name,
+            format_args!(
+                "`{name}` has {number} fields that could be its state; mark those that are not with \
+                 `#[cloudstate(dependency)]`"
+            ),
+        ),
+    }
 }
 
 pub(crate) fn service(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<Path> {
