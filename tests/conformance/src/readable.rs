@@ -1,0 +1,51 @@
+//! Messages for people, in the text format of protobuf, with the payloads in them decoded.
+
+use std::{collections::HashMap, fmt::Debug, sync::LazyLock};
+
+use cloudstate_proto::sources;
+use prost::{Message, Name};
+use prost_reflect::{DescriptorPool, DynamicMessage, text_format::FormatOptions};
+use protox::{
+    Compiler, Error,
+    file::{ChainFileResolver, File, FileResolver, GoogleFileResolver},
+};
+
+/// The protocol and the models. Built when the first message is shown: a run without failures needs none.
+static DESCRIPTORS: LazyLock<Result<DescriptorPool, Error>> = LazyLock::new(|| {
+    let texts = [sources::PROTOCOL, sources::FRONTEND, sources::TCK].concat();
+    let names = texts.iter().map(|(name, _)| *name);
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Texts(texts.iter().copied().collect()));
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).open_files(names)?;
+    Ok(compiler.descriptor_pool())
+});
+
+/// Lines without a line end after the last.
+pub(crate) fn message<M: Message + Name + Debug>(message: &M) -> String {
+    let options = FormatOptions::new().pretty(true).expand_any(true);
+    match dynamic(message) {
+        // An empty message is shown as nothing at all.
+        Some(dynamic) if message.encoded_len() > 0 => dynamic.to_text_format_with_options(&options),
+        Some(_) => "(an empty message)".to_owned(),
+        None => format!("{message:#?}"),
+    }
+}
+
+fn dynamic<M: Message + Name>(message: &M) -> Option<DynamicMessage> {
+    let descriptor = DESCRIPTORS.as_ref().ok()?.get_message_by_name(&M::full_name())?;
+    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()
+}
+
+/// `.proto` files in memory, by import path.
+struct Texts(HashMap<&'static str, &'static str>);
+
+impl FileResolver for Texts {
+    fn open_file(&self, name: &str) -> Result<File, Error> {
+        match self.0.get(name) {
+            Some(text) => File::from_source(name, text),
+            None => Err(Error::file_not_found(name)),
+        }
+    }
+}

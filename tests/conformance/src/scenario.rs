@@ -1,0 +1,97 @@
+//! Scenarios: what the kit says to a service, and what it expects to hear.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    area::Area,
+    discovery::Check,
+    notation,
+    protocol::{Action, Crdt, EventSourced, Protocol, ValueEntity},
+};
+
+/// One conversation with the service under test.
+pub(crate) struct Scenario {
+    /// For example `ES-04`, or `ES-X01` for those that the reference kit does not have.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) area: Area,
+    /// The full names of the model services it talks to.
+    pub(crate) needs: Vec<String>,
+    pub(crate) script: Script,
+}
+
+impl Scenario {
+    /// Whether the reference kit has it too.
+    pub(crate) fn is_reference(&self) -> bool {
+        !self.id.contains("-X")
+    }
+}
+
+/// What to do, for each of the protocols.
+pub(crate) enum Script {
+    Discovery(Vec<Check>),
+    EventSourced(Vec<Line<EventSourced>>),
+    ValueEntity(Vec<Line<ValueEntity>>),
+    Crdt(Vec<Line<Crdt>>),
+    Action(Vec<Line<Action>>),
+}
+
+/// A step, and the text it was read from.
+pub(crate) struct Line<P: Protocol> {
+    pub(crate) text: String,
+    pub(crate) step: Step<P>,
+}
+
+pub(crate) enum Step<P: Protocol> {
+    /// Begin a call.
+    Open(P::Call),
+    Send(P::In),
+    /// Await one message.
+    Expect(Expected<P::Out>),
+    /// Await one message, and go on with the steps of the alternative it fits.
+    Either(Vec<Vec<Line<P>>>),
+    /// Await as many messages, whichever comes first.
+    InAnyOrder(Vec<Expected<P::Out>>),
+    /// Say that nothing more will be sent.
+    HalfClose,
+    /// Await the end of the call, with status OK.
+    End,
+    /// Await the end of the call, whatever its status.
+    Closed,
+    /// Abandon the call.
+    Cancel,
+}
+
+/// A message to await.
+pub(crate) struct Expected<M> {
+    pub(crate) text: String,
+    pub(crate) message: M,
+    /// Makes equal what may differ; applied to both messages before they are compared.
+    pub(crate) forgive: fn(&mut M),
+}
+
+impl<M: Clone + PartialEq> Expected<M> {
+    pub(crate) fn accepts(&self, received: &M) -> bool {
+        let (mut expected, mut received) = (self.message.clone(), received.clone());
+        (self.forgive)(&mut expected);
+        (self.forgive)(&mut received);
+        expected == received
+    }
+}
+
+/// All scenarios, area by area.
+///
+/// # Errors
+///
+/// When a scenario file cannot be read; a test sees to it that this does not happen.
+pub(crate) fn all() -> Result<Vec<Scenario>, notation::Error> {
+    let mut scenarios = Vec::new();
+    for area in Area::ALL {
+        scenarios.extend(notation::read(area, area.text())?);
+    }
+    let mut ids = BTreeSet::new();
+    match scenarios.iter().find(|scenario| !ids.insert(scenario.id.as_str())) {
+        Some(twice) => Err(notation::Error::new(&twice.id, "there are two scenarios of this id")),
+        None => Ok(scenarios),
+    }
+}
