@@ -1,0 +1,289 @@
+//! A call, from the protocol's commands to the handler's arguments, and from what it returns to decisions.
+
+use std::fmt;
+use std::pin::Pin;
+
+use cloudstate_proto as proto;
+use cloudstate_proto::action::ActionCommand;
+use futures_core::Stream;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+use super::Requests;
+use super::effect::ActionAnswer;
+use crate::command::reply::Answer;
+use crate::command::{Replies, SideEffect, StreamReply};
+use crate::payload::{self, ProtobufMessage};
+use crate::{Any, Code, CommandEffect, Context, Failure, Reply};
+
+/// A call of an rpc, before its handler is known.
+///
+/// What a generated dispatcher does with it is the business of generated code.
+pub struct Call {
+    context: Context,
+    shape: Shape,
+    input: Input,
+    is_subscribed: bool,
+}
+
+/// Which of the four rpcs of the protocol was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Unary,
+    StreamedIn,
+    StreamedOut,
+    Streamed,
+}
+
+/// What the handler gets beside the context.
+pub(crate) enum Input {
+    One(Option<Any>),
+    /// The commands after the first.
+    Many(Inbound),
+}
+
+/// Commands as they come. An error means that they could not be read, and is the last.
+pub(crate) type Inbound = Pin<Box<dyn Stream<Item = Result<ActionCommand, Failure>> + Send>>;
+
+/// What a call is answered with, as it is computed. It does nothing unless it is polled.
+pub struct Responses {
+    pub(crate) decisions: Pin<Box<dyn Stream<Item = Decision> + Send>>,
+    /// Whether events of a log or a topic come to this rpc: an answer acknowledges one, and a failure must not.
+    pub(crate) is_subscribed: bool,
+}
+
+/// What a handler, or an element of its stream, decided, with its messages encoded.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) outcome: Outcome,
+    pub(crate) side_effects: Vec<SideEffect>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Reply(proto::Reply),
+    Forward(proto::Forward),
+    Nothing,
+    Failure(Failure),
+    /// The event is not handled, and shall not come again.
+    Skip(String),
+}
+
+impl Call {
+    pub(crate) fn new(context: Context, shape: Shape, input: Input) -> Self {
+        Self { context, shape, input, is_subscribed: false }
+    }
+
+    /// The name of the rpc.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.context.command_name()
+    }
+
+    /// Marks an rpc to which events come.
+    #[must_use]
+    pub fn subscribed(mut self) -> Self {
+        self.is_subscribed = true;
+        self
+    }
+
+    /// Calls the handler of a unary rpc.
+    pub fn unary<A, C, M, X, F>(self, handler: impl FnOnce(C, Context) -> F) -> Responses
+    where
+        A: 'static,
+        C: ProtobufMessage,
+        M: ProtobufMessage,
+        X: Into<Failure>,
+        F: Future<Output = Reply<A, M, X>> + Send + 'static,
+    {
+        let is_subscribed = self.is_subscribed;
+        match self.one(Shape::Unary) {
+            Ok((command, context)) => Responses::later(handler(command, context), is_subscribed),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Calls the handler of an rpc with a stream of requests.
+    pub fn streamed_in<A, C, M, X, F>(self, handler: impl FnOnce(Requests<C>, Context) -> F) -> Responses
+    where
+        A: 'static,
+        C: ProtobufMessage,
+        M: ProtobufMessage,
+        X: Into<Failure>,
+        F: Future<Output = Reply<A, M, X>> + Send + 'static,
+    {
+        let is_subscribed = self.is_subscribed;
+        match self.many(Shape::StreamedIn) {
+            Ok((commands, context)) => Responses::later(handler(commands, context), is_subscribed),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Calls the handler of an rpc with a stream of replies.
+    pub fn streamed_out<A, C, M, X, F>(self, handler: impl FnOnce(C, Context) -> F) -> Responses
+    where
+        A: 'static,
+        C: ProtobufMessage,
+        M: ProtobufMessage,
+        X: Into<Failure>,
+        F: Future<Output = StreamReply<A, M, X>> + Send + 'static,
+    {
+        let is_subscribed = self.is_subscribed;
+        match self.one(Shape::StreamedOut) {
+            Ok((command, context)) => Responses::stream_later(handler(command, context), is_subscribed),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Calls the handler of an rpc with streams of requests and replies.
+    pub fn streamed<A, C, M, X, F>(self, handler: impl FnOnce(Requests<C>, Context) -> F) -> Responses
+    where
+        A: 'static,
+        C: ProtobufMessage,
+        M: ProtobufMessage,
+        X: Into<Failure>,
+        F: Future<Output = StreamReply<A, M, X>> + Send + 'static,
+    {
+        let is_subscribed = self.is_subscribed;
+        match self.many(Shape::Streamed) {
+            Ok((commands, context)) => Responses::stream_later(handler(commands, context), is_subscribed),
+            Err(refused) => refused,
+        }
+    }
+
+    /// The service has no such rpc: proxy and user function have different contracts.
+    #[must_use]
+    pub fn unknown(self, service: &str) -> Responses {
+        Responses::protocol_error(format_args!("`{service}` has no command `{}`", self.name()))
+    }
+
+    fn one<C: ProtobufMessage>(self, shape: Shape) -> Result<(C, Context), Responses> {
+        self.check_shape(shape)?;
+        let Input::One(Some(payload)) = self.input else {
+            return Err(Responses::protocol_error(format_args!(
+                "the command `{}` has no payload",
+                self.context.command_name()
+            )));
+        };
+        match payload::decode_input(&payload) {
+            Ok(command) => Ok((command, self.context)),
+            // What the bytes hold is the client's doing, or an event that must not get lost.
+            Err(error) => Err(Responses::refusal(unreadable(&error), self.is_subscribed)),
+        }
+    }
+
+    fn many<C: ProtobufMessage>(self, shape: Shape) -> Result<(Requests<C>, Context), Responses> {
+        self.check_shape(shape)?;
+        match self.input {
+            Input::Many(inbound) => Ok((Requests::new(inbound), self.context)),
+            // The shape tells that there are many, so nobody gets here.
+            Input::One(_) => Err(Responses::protocol_error("a stream of requests was expected")),
+        }
+    }
+
+    fn check_shape(&self, declared: Shape) -> Result<(), Responses> {
+        if self.shape == declared {
+            return Ok(());
+        }
+        let (name, called) = (self.name(), self.shape);
+        Err(Responses::protocol_error(format_args!("`{name}` is {declared}, and was called as {called}")))
+    }
+}
+
+pub(super) fn unreadable(error: &crate::DecodeError) -> Failure {
+    Failure::with_code(Code::InvalidArgument, error.to_string())
+}
+
+impl Responses {
+    /// Somebody broke the protocol. The call ends well, with a failure.
+    pub(crate) fn protocol_error(what: impl fmt::Display) -> Self {
+        let fault = crate::fault::Fault::protocol(0, what);
+        fault.log();
+        Self::refusal(Failure::new(fault.description()), false)
+    }
+
+    /// No handler ran to its end.
+    pub(crate) fn closed(failure: Failure) -> Self {
+        Self::refusal(failure, true)
+    }
+
+    fn refusal(failure: Failure, is_subscribed: bool) -> Self {
+        let decision = Decision { outcome: Outcome::Failure(failure), side_effects: Vec::new() };
+        Self { decisions: Box::pin(stream::iter([decision])), is_subscribed }
+    }
+
+    fn later<A, M, X, F>(reply: F, is_subscribed: bool) -> Self
+    where
+        A: 'static,
+        M: ProtobufMessage,
+        X: Into<Failure>,
+        F: Future<Output = Reply<A, M, X>> + Send + 'static,
+    {
+        let decision = async move { Decision::of(reply.await) };
+        Self { decisions: Box::pin(stream::once(decision)), is_subscribed }
+    }
+
+    fn stream_later<A, M, X, F>(replies: F, is_subscribed: bool) -> Self
+    where
+        A: 'static,
+        M: ProtobufMessage,
+        X: Into<Failure>,
+        F: Future<Output = StreamReply<A, M, X>> + Send + 'static,
+    {
+        let replies = async move {
+            match replies.await {
+                Ok(replies) => replies,
+                Err(error) => Replies::from_effects(stream::iter([Err(error.into())])),
+            }
+        };
+        Self { decisions: Box::pin(replies.flatten_stream().map(Decision::of)), is_subscribed }
+    }
+}
+
+impl Decision {
+    pub(crate) fn of<A, M: ProtobufMessage, X: Into<Failure>>(reply: Reply<A, M, X>) -> Self {
+        match reply {
+            Ok(effect) => Self::of_effect(effect),
+            Err(error) => Self { outcome: Outcome::Failure(error.into()), side_effects: Vec::new() },
+        }
+    }
+
+    fn of_effect<A, M: ProtobufMessage>(effect: CommandEffect<A, M>) -> Self {
+        let CommandEffect { answer, side_effects, reply_metadata, .. } = effect;
+        let outcome = match answer {
+            Answer::Reply(message) => Outcome::Reply(proto::Reply {
+                payload: Some(payload::encode(&message)),
+                metadata: reply_metadata.into_proto(),
+            }),
+            Answer::Forward(call) => Outcome::Forward(call.into_forward()),
+            Answer::OfAction(ActionAnswer::Nothing) => Outcome::Nothing,
+            Answer::OfAction(ActionAnswer::Failure(failure)) => Outcome::Failure(failure),
+            Answer::OfAction(ActionAnswer::Skip(reason)) => Outcome::Skip(reason),
+            // An effect with a change of state, which the builders make for entities only.
+            _ => Outcome::Failure(Failure::internal("an action has no state that an effect could change")),
+        };
+        Self { outcome, side_effects }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unary => "unary",
+            Self::StreamedIn => "streamed in",
+            Self::StreamedOut => "streamed out",
+            Self::Streamed => "streamed in both directions",
+        })
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("context", &self.context).field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Responses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responses").field("is_subscribed", &self.is_subscribed).finish_non_exhaustive()
+    }
+}
