@@ -11,16 +11,18 @@ use crate::{
     service_model::{CustomOptions, Method, Service},
 };
 
+mod action;
 mod call_constructors;
 mod descriptor_constant;
 mod dispatcher;
 mod entity_kind;
 mod handler_trait;
 
-use entity_kind::EVENT_SOURCED;
+use entity_kind::{EVENT_SOURCED, UNARY, VALUE};
 
 /// Functions in a service's module that no rpc may take the name of.
-pub(crate) const RESERVED_FUNCTIONS: &[&str] = &[EVENT_SOURCED.dispatcher];
+pub(crate) const RESERVED_FUNCTIONS: &[&str] =
+    &[EVENT_SOURCED.dispatcher, VALUE.dispatcher, action::DISPATCHER];
 
 /// Gives each service a module beside the messages of its package.
 pub(crate) struct ServiceModules {
@@ -45,15 +47,21 @@ fn service_module(service: &Service) -> TokenStream {
     let docs = docs(&service.docs, &format!("The gRPC service `{}`.", service.full_name));
     let module = identifier(&service.module);
     let descriptor_constant = descriptor_constant::generate(service);
-    let event_sourced_trait = handler_trait::generate(service, &EVENT_SOURCED);
-    let event_sourced_dispatcher = dispatcher::generate(service, &EVENT_SOURCED);
+    let unary_only = handler_trait::unary_only(service);
+    let unary_kinds = UNARY.iter().map(|kind| {
+        let (handler_trait, dispatcher) =
+            (handler_trait::generate(service, kind), dispatcher::generate(service, kind));
+        quote!(#handler_trait #dispatcher)
+    });
+    let action = action::generate(service);
     let call_constructors = call_constructors::generate(service);
     quote! {
         #docs
         pub mod #module {
             #descriptor_constant
-            #event_sourced_trait
-            #event_sourced_dispatcher
+            #(#unary_kinds)*
+            #unary_only
+            #action
             #call_constructors
         }
     }

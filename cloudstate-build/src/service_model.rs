@@ -41,6 +41,8 @@ pub(crate) struct Method {
     pub(crate) is_client_streaming: bool,
     pub(crate) is_server_streaming: bool,
     pub(crate) is_deprecated: bool,
+    /// Whether `cloudstate.eventing` brings events to it.
+    pub(crate) is_subscribed: bool,
     /// The fields of the input that are the entity key.
     pub(crate) entity_key: Vec<String>,
     /// Where `google.api.http` puts it.
@@ -80,6 +82,7 @@ impl Method {
     ) -> Self {
         let input =
             descriptor.and_then(|method| options.messages.get(method.input_type.trim_start_matches('.')));
+        let eventing = descriptor.and_then(|method| method.options.as_ref()?.eventing.as_ref());
         let http_rule = descriptor.and_then(|method| method.options.as_ref()?.http.as_ref());
         Self {
             name: method.proto_name.clone(),
@@ -90,6 +93,7 @@ impl Method {
             is_client_streaming: method.client_streaming,
             is_server_streaming: method.server_streaming,
             is_deprecated: method.options.deprecated(),
+            is_subscribed: eventing.is_some_and(|eventing| eventing.r#in.is_some()),
             entity_key: input.map(entity_key).unwrap_or_default(),
             http_routes: http_rule.map(http_routes).unwrap_or_default(),
         }

@@ -1,10 +1,12 @@
 //! From models to code. Nothing is decided here.
 
+mod action;
 mod entity;
 mod event;
 mod event_sourced;
 mod value;
 
+pub(crate) use action::entity as action_entity;
 pub(crate) use entity::entity;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -12,7 +14,7 @@ use syn::Item;
 
 use crate::diagnostics::Diagnostics;
 use crate::fallback;
-use crate::model::{EventEnum, EventSourcedEntity, ValueEntity, fields};
+use crate::model::{Action, EventEnum, EventSourcedEntity, ValueEntity, fields};
 
 /// The item as it was written, followed by what the attribute adds.
 pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -24,6 +26,12 @@ pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) ->
 pub(crate) fn value_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let read = |item: &Item, diagnostics: &mut _| ValueEntity::read(arguments, item, diagnostics);
     attribute(item, read, value::glue, fallback::value)
+}
+
+/// The item as it was written, followed by what the attribute adds.
+pub(crate) fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let read = |item: &Item, diagnostics: &mut _| Action::read(arguments, item, diagnostics);
+    attribute(item, read, action::glue, fallback::action)
 }
 
 /// What the attributes of all kinds do: `fallback` takes the place of `glue` beside a mistake.

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{DeriveInput, parse_quote};
 
 use crate::expand;
-use crate::model::{Declaration, EventSourcedEntity, ValueEntity};
+use crate::model::{Action, Declaration, EventSourcedEntity, ValueEntity};
 
 /// An event sourced entity whose handlers are never called.
 pub(crate) fn event_sourced(model: &EventSourcedEntity) -> TokenStream {
@@ -46,6 +46,22 @@ fn entity(model: &Declaration, kind: &str, items: TokenStream) -> TokenStream {
                 ::core::unreachable!()
             }
             #items
+        }
+    }
+}
+
+/// An action whose handlers are never called.
+pub(crate) fn action(model: &Action) -> TokenStream {
+    let Declaration { entity: name, sdk, generics, .. } = &model.declaration;
+    let (generics, _, bounds) = generics.split_for_impl();
+    let entity = expand::action_entity(model);
+    quote! {
+        #entity
+        #[automatically_derived]
+        impl #generics #sdk::action::Handler for #name #bounds {
+            fn handle(self: ::std::sync::Arc<Self>, _: #sdk::action::Call) -> #sdk::action::Responses {
+                ::core::unreachable!()
+            }
         }
     }
 }

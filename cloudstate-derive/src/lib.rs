@@ -25,6 +25,12 @@ pub fn value_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::value_entity(arguments.into(), item.into()).into()
 }
 
+/// See `cloudstate_sdk::action::action`.
+#[proc_macro_attribute]
+pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::action(arguments.into(), item.into()).into()
+}
+
 /// See `cloudstate_sdk::event_sourced::Event`.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(item: TokenStream) -> TokenStream {

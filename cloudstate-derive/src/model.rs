@@ -1,11 +1,13 @@
 //! What the user wrote, as plain data that keeps the tokens for their spans.
 
+mod action;
 mod declaration;
 mod event;
 mod event_sourced;
 pub(crate) mod fields;
 mod value;
 
+pub(crate) use action::Action;
 pub(crate) use declaration::Declaration;
 pub(crate) use event::{Alias, EventEnum, Variant};
 pub(crate) use event_sourced::EventSourcedEntity;

@@ -34,8 +34,8 @@ pub(crate) fn annotated_struct(
     item: &Item,
     diagnostics: &mut Diagnostics,
 ) -> Option<(Type, Generics)> {
-    let attribute = options.attribute;
-    let elsewhere = format!("`{attribute}` goes on the struct that holds the entity's state");
+    let Options { attribute, subject, .. } = options;
+    let elsewhere = format!("`{attribute}` goes on the struct that holds {subject}");
     match item {
         Item::Struct(item) => {
             let (name, (_, arguments, _)) = (&item.ident, item.generics.split_for_impl());

@@ -30,5 +30,11 @@ pub use kind::Kind;
 pub use requests::Requests;
 pub use service::{ActionService, Handler};
 
+pub mod testkit {
+    //! Calls an action in a unit test, without network.
+    pub use crate::testkit::Answer;
+    pub use crate::testkit::action::{Outcome, TestKit};
+}
+
 pub(crate) use effect::ActionAnswer;
 pub(crate) use kind::component;

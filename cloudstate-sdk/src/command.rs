@@ -7,6 +7,7 @@ mod forward;
 mod metadata;
 pub(crate) mod reply;
 mod side_effect;
+mod stream_reply;
 
 pub use context::Context;
 pub use dispatch::{CommandError, RawEffect};
@@ -15,3 +16,4 @@ pub use forward::ServiceCall;
 pub use metadata::{Metadata, MetadataValue};
 pub use reply::{CommandEffect, Effect, Reply};
 pub use side_effect::SideEffect;
+pub use stream_reply::{Replies, StreamReply};

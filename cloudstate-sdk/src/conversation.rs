@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cloudstate_proto as proto;
 pub(crate) use exchange::{Exchange, answer};
 
+use crate::Code;
 use crate::fault::Fault;
 
 /// One stream.
@@ -59,6 +60,18 @@ pub(crate) struct Terms {
     pub(crate) max_reply_size: usize,
     /// Whether the proxy has agreed to get status codes.
     pub(crate) status_codes: bool,
+}
+
+impl Terms {
+    /// What a failure message carries as its status code. 0 is none: then it stays that of the bare protocol.
+    pub(crate) fn status_code(self, code: Code) -> u32 {
+        match code {
+            // None was chosen.
+            Code::Unknown => 0,
+            code if self.status_codes => code.number(),
+            _ => 0,
+        }
+    }
 }
 
 /// What the reference proxy takes, in bytes. With a larger reply it drops the entity.

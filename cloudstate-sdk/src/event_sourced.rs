@@ -132,5 +132,6 @@ pub(crate) use persist::PendingEvents;
 
 pub mod testkit {
     //! Runs an entity in a unit test, without network or runtime.
+    pub use crate::testkit::Answer;
     pub use crate::testkit::event_sourced::{Outcome, TestKit};
 }

@@ -84,7 +84,7 @@ pub(crate) fn contain<T>(command_id: i64, doing: &str, user_code: impl FnOnce() 
 }
 
 /// Names and types in a description come from outside, and may be as long as a message.
-fn shortened(mut description: String) -> String {
+pub(crate) fn shortened(mut description: String) -> String {
     const LONGEST: usize = 4096;
     if description.len() > LONGEST {
         description.truncate(description.floor_char_boundary(LONGEST));

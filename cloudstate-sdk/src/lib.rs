@@ -183,6 +183,7 @@
 // So that what our macros write also compiles in our own tests.
 extern crate self as cloudstate_sdk;
 
+pub mod action;
 mod command;
 mod conversation;
 pub mod crdt;
@@ -201,11 +202,12 @@ mod service;
 mod shutdown;
 mod testkit;
 mod transport;
+pub mod value;
 
 pub use cloudstate_proto::Any;
 pub use command::{
-    Code, CommandEffect, CommandError, Context, Effect, Failure, Metadata, MetadataValue, RawEffect, Reply,
-    ServiceCall, SideEffect,
+    Code, CommandEffect, CommandError, Context, Effect, Failure, Metadata, MetadataValue, RawEffect, Replies, Reply,
+    ServiceCall, SideEffect, StreamReply,
 };
 pub use entity::{Entity, EntityKind, Service};
 pub use error::Error;

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+pub use crate::action::{Call, Responses};
 pub use crate::command::dispatch::{CommandError, RawEffect, call};
 pub use crate::event_sourced::event::Codec;
 pub use crate::event_sourced::{Event, Handler, Kind, Snapshot, Snapshots};

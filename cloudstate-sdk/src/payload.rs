@@ -1,9 +1,13 @@
 //! The rules for `google.protobuf.Any`: which type URL is written, which ones are understood.
 
+use prost::Message as _;
+
 use crate::Any;
 
 /// The prefix that is written. Any prefix is understood.
 const PREFIX: &str = "type.googleapis.com/";
+
+const ANY: &str = "google.protobuf.Any";
 
 /// A protobuf message with a name: every message that `cloudstate-build` generates, and `()`, which is
 /// `google.protobuf.Empty`.
@@ -60,6 +64,17 @@ pub(crate) fn decode<M: ProtobufMessage>(payload: &Any) -> Result<M, DecodeError
     } else {
         Err(DecodeError::unknown_type(payload, [M::full_name()]))
     }
+}
+
+/// Decodes what a handler gets. For one that takes a `google.protobuf.Any` every payload is one: an event is that payload
+/// itself, while the request of a client comes wrapped in another.
+pub(crate) fn decode_input<M: ProtobufMessage>(payload: &Any) -> Result<M, DecodeError> {
+    let name = payload.type_name();
+    if is_name_of::<M>(ANY) && !name.is_empty() && name != ANY {
+        return M::decode(payload.encode_to_vec().as_slice())
+            .map_err(|cause| DecodeError::malformed(payload, cause));
+    }
+    decode(payload)
 }
 
 /// Decodes the bytes as an `M` whatever the type URL says.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::{Context, Entity, EntityKind, Service, conversation, event_sourced};
+use crate::{Context, Entity, EntityKind, Service, action, conversation, event_sourced, value};
 
 /// Makes a new entity.
 pub(crate) type Create<E> = Arc<dyn Fn(&Context) -> E + Send + Sync>;
@@ -24,6 +24,8 @@ pub struct Component {
 /// What runs the entity; each kind has its own.
 pub(crate) enum Host {
     EventSourced(Box<dyn conversation::Host<event_sourced::Kind>>),
+    Value(Box<dyn conversation::Host<value::Kind>>),
+    Action(action::host::Start),
 }
 
 impl Component {
@@ -48,6 +50,8 @@ impl Component {
     pub(crate) fn entity_type(&self) -> &'static str {
         match self.host {
             Host::EventSourced(_) => cloudstate_proto::entity_type::EVENT_SOURCED,
+            Host::Value(_) => cloudstate_proto::entity_type::VALUE_ENTITY,
+            Host::Action(_) => cloudstate_proto::entity_type::ACTION,
         }
     }
 }

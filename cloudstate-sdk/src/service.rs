@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::action::{self, ActionService};
 use crate::conversation::MAX_REPLY_SIZE;
 use crate::discovery::{self, Named};
 use crate::error::{Error, Kind};
@@ -88,6 +89,15 @@ impl CloudState {
         E::Kind: EntityKind<E>,
     {
         self.registered.push(Component::created_by(create));
+        self
+    }
+
+    /// Serves an action. The given value serves all its calls, so it may hold what they share.
+    pub fn register_action<A>(mut self, action: A) -> Self
+    where
+        A: Entity + ActionService + action::Handler,
+    {
+        self.registered.push(action::component(action));
         self
     }
 

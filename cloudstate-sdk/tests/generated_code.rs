@@ -9,7 +9,12 @@ use std::{env, fs, io};
 const PROTOS: &[&str] = &[
     "tests/contract/proto/shoppingcart/shoppingcart.proto",
     "tests/contract/proto/shoppingcart/persistence/domain.proto",
+    "tests/contract/proto/profiles/profiles.proto",
+    "tests/contract/proto/sums/sums.proto",
+    "../proto/tck/cloudstate/tck/model/action.proto",
+    "../proto/tck/cloudstate/tck/model/eventlogeventing.proto",
     "../proto/tck/cloudstate/tck/model/eventsourced.proto",
+    "../proto/tck/cloudstate/tck/model/valueentity.proto",
 ];
 const INCLUDES: &[&str] = &["tests/contract/proto", "../proto/tck"];
 

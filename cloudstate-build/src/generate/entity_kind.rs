@@ -2,7 +2,7 @@
 
 /// How a kind appears in generated code.
 pub(crate) struct EntityKind {
-    /// As in a sentence.
+    /// With its article, as in a sentence.
     pub(crate) title: &'static str,
     /// The trait with the command handlers.
     pub(crate) handler_trait: &'static str,
@@ -14,8 +14,19 @@ pub(crate) struct EntityKind {
 
 /// Event sourced entities: unary rpcs only.
 pub(crate) const EVENT_SOURCED: EntityKind = EntityKind {
-    title: "event sourced",
+    title: "an event sourced",
     handler_trait: "EventSourced",
     entity_trait: "event_sourced::EventSourcedEntity",
     dispatcher: "dispatch_event_sourced",
 };
+
+/// Value entities: unary rpcs only.
+pub(crate) const VALUE: EntityKind = EntityKind {
+    title: "a value",
+    handler_trait: "Value",
+    entity_trait: "value::ValueEntity",
+    dispatcher: "dispatch_value",
+};
+
+/// The kinds whose commands are all unary, and whose traits look alike.
+pub(crate) const UNARY: [&EntityKind; 2] = [&EVENT_SOURCED, &VALUE];

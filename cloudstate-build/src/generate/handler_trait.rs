@@ -3,19 +3,19 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{deprecated, doc_line, docs, entity_kind::EntityKind, identifier, rust_type};
+use super::entity_kind::{EntityKind, UNARY};
+use super::{deprecated, doc_line, docs, identifier, rust_type};
 use crate::service_model::{Method, Service};
 
 pub(super) fn generate(service: &Service, kind: &EntityKind) -> TokenStream {
     let Service { full_name, module, .. } = service;
     let EntityKind { title, handler_trait, .. } = kind;
-    let docs = doc_line(&format!("The commands of `{full_name}`, for an {title} entity."));
+    let docs = doc_line(&format!("The commands of `{full_name}`, for {title} entity."));
     let message = format!("`{{Self}}` does not implement the commands of `{full_name}`");
     let note = format!("write `impl {module}::{handler_trait} for {{Self}}` with one function per rpc");
     let name = identifier(handler_trait);
     let entity_trait = rust_type(&format!("::cloudstate_sdk::{}", kind.entity_trait));
-    let unary_only = unary_only(service, kind);
-    let unary_only_bound = unary_only.as_ref().map(|_| quote!(+ unary_only::UnaryOnly));
+    let unary_only = streamed(service).next().map(|_| quote!(+ unary_only::#name));
     let handlers = service.methods.iter().filter(|method| method.is_unary()).map(handler);
     quote! {
         #docs
@@ -24,23 +24,20 @@ pub(super) fn generate(service: &Service, kind: &EntityKind) -> TokenStream {
             label = "this entity needs its command handlers",
             note = #note
         )]
-        pub trait #name: ::cloudstate_sdk::Entity<Service = Service> + #entity_trait #unary_only_bound {
+        pub trait #name: ::cloudstate_sdk::Entity<Service = Service> + #entity_trait #unary_only {
             #(#handlers)*
         }
-        #unary_only
     }
 }
 
 fn handler(method: &Method) -> TokenStream {
-    let docs = docs(&method.docs, &format!("Handles the command `{}`.", method.name));
-    let facts = facts(method);
+    let docs = handler_docs(method);
     let deprecated = deprecated(method);
     let function = identifier(&method.function);
     let input = rust_type(&method.input);
     let output = rust_type(&method.output);
     quote! {
         #docs
-        #facts
         #deprecated
         fn #function(
             &self,
@@ -48,6 +45,13 @@ fn handler(method: &Method) -> TokenStream {
             context: &::cloudstate_sdk::Context,
         ) -> ::cloudstate_sdk::Reply<Self, #output, Self::Error>;
     }
+}
+
+/// What the contract says about an rpc.
+pub(super) fn handler_docs(method: &Method) -> TokenStream {
+    let docs = docs(&method.docs, &format!("Handles the command `{}`.", method.name));
+    let facts = facts(method);
+    quote!(#docs #facts)
 }
 
 /// What the options of the contract say, for the reader of the trait.
@@ -64,20 +68,29 @@ fn facts(method: &Method) -> TokenStream {
     lines.iter().flat_map(|line| [doc_line(""), doc_line(line)]).collect()
 }
 
-/// A bound that nothing meets, for a service with streamed rpcs: its message tells more than a missing trait would.
-fn unary_only(service: &Service, kind: &EntityKind) -> Option<TokenStream> {
-    let streamed: Vec<_> = service.methods.iter().filter(|method| !method.is_unary()).collect();
-    let first = streamed.first()?;
-    let message = format!(
-        "`{{Self}}` cannot be an {} entity: they are unary only, and the rpc `{}` of `{}` is streamed",
-        kind.title, first.name, service.full_name
-    );
-    let names: Vec<_> = streamed.iter().map(|method| format!("`{}`", method.name)).collect();
+/// Bounds that nothing meets, for a service with streamed rpcs: their messages tell more than missing traits would.
+pub(super) fn unary_only(service: &Service) -> Option<TokenStream> {
+    let first = streamed(service).next()?;
+    let names: Vec<_> = streamed(service).map(|method| format!("`{}`", method.name)).collect();
     let note = format!("streamed: {}; move them to a service of their own, for an action", names.join(", "));
+    let bounds = UNARY.iter().map(|kind| {
+        let name = identifier(kind.handler_trait);
+        let message = format!(
+            "`{{Self}}` cannot be {} entity: they are unary only, and the rpc `{}` of `{}` is streamed",
+            kind.title, first.name, service.full_name
+        );
+        quote! {
+            #[diagnostic::on_unimplemented(message = #message, label = "has streamed rpcs", note = #note)]
+            pub trait #name {}
+        }
+    });
     Some(quote! {
         mod unary_only {
-            #[diagnostic::on_unimplemented(message = #message, label = "has streamed rpcs", note = #note)]
-            pub trait UnaryOnly {}
+            #(#bounds)*
         }
     })
+}
+
+fn streamed(service: &Service) -> impl Iterator<Item = &Method> {
+    service.methods.iter().filter(|method| !method.is_unary())
 }

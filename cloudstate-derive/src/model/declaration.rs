@@ -37,6 +37,20 @@ impl Declaration {
         Some(Self { entity, generics, service, persistence_id, passivate_after, sdk })
     }
 
+    /// For a kind that stores nothing. `None` when the item defines no type.
+    pub(super) fn without_state(
+        options: &Options,
+        arguments: &Arguments,
+        item: &Item,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let subject = validate::annotated_struct(options, item, diagnostics);
+        let service = validate::service(arguments, diagnostics);
+        let sdk = validate::sdk(arguments, diagnostics).unwrap_or_else(default_sdk);
+        let (entity, generics) = subject?;
+        Some(Self { entity, generics, service, persistence_id: None, passivate_after: None, sdk })
+    }
+
     /// Whether it is one type, and not one for each argument.
     pub(crate) fn is_concrete(&self) -> bool {
         self.generics.params.is_empty()

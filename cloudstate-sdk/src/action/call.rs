@@ -278,7 +278,10 @@ impl fmt::Display for Shape {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("context", &self.context).field("shape", &self.shape).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("context", &self.context)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 

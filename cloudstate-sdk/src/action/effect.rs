@@ -1,9 +1,9 @@
 //! Effects that only actions have.
 
 use super::ActionService;
+use crate::Failure;
 use crate::command::reply::{Answer, Change};
 use crate::command::{CommandEffect, Effect};
-use crate::Failure;
 
 /// An answer that entities cannot give.
 pub(crate) enum ActionAnswer {

@@ -54,7 +54,9 @@ impl<M: ProtobufMessage> Requests<M> {
     /// Each request with its own metadata. What was sent with the call as a whole is in the
     /// [`Context`](crate::Context); a request of a client has none of its own, one that stems from an event has that of
     /// the event.
-    pub fn with_metadata(self) -> impl Stream<Item = Result<(M, Metadata), Failure>> + Send + Unpin + 'static {
+    pub fn with_metadata(
+        self,
+    ) -> impl Stream<Item = Result<(M, Metadata), Failure>> + Send + Unpin + 'static {
         self.inbound.map(|command| {
             let ActionCommand { payload, metadata, .. } = command?;
             Ok((decode(payload)?, Metadata::from_proto(metadata)))
@@ -76,7 +78,8 @@ fn command<M: ProtobufMessage>(message: &M) -> ActionCommand {
 }
 
 fn decode<M: ProtobufMessage>(payload: Option<crate::Any>) -> Result<M, Failure> {
-    let payload = payload.ok_or_else(|| Failure::invalid_argument("a request of the stream has no payload"))?;
+    let payload =
+        payload.ok_or_else(|| Failure::invalid_argument("a request of the stream has no payload"))?;
     payload::decode_input(&payload).map_err(|error| unreadable(&error))
 }
 

@@ -68,7 +68,11 @@ impl Stream for Running {
 
 /// `Err` closes the call. On an rpc to which events come that is what every failure does: the reference proxy takes a
 /// failure response for an acknowledgement, and the event would be lost.
-fn response(decision: Decision, is_subscribed: bool, terms: Terms) -> Result<ActionResponse, Failure> {
+pub(crate) fn response(
+    decision: Decision,
+    is_subscribed: bool,
+    terms: Terms,
+) -> Result<ActionResponse, Failure> {
     let Decision { outcome, side_effects } = decision;
     let response = match outcome {
         Outcome::Reply(reply) => Some(Response::Reply(reply)),
@@ -92,7 +96,7 @@ fn response(decision: Decision, is_subscribed: bool, terms: Terms) -> Result<Act
     }
 }
 
-fn failed(failure: Failure, terms: Terms) -> Response {
+pub(crate) fn failed(failure: Failure, terms: Terms) -> Response {
     let grpc_status_code = terms.status_code(failure.code);
     Response::Failure(proto::Failure { description: failure.message, grpc_status_code, ..Default::default() })
 }

@@ -39,6 +39,8 @@ impl CommandError {
     }
 }
 
+const ONLY_ACTIONS: &str = "only an action may answer with nothing, skip, or fail with side effects";
+
 /// Decodes the payload, runs the handler and encodes its answer.
 ///
 /// # Errors
@@ -71,6 +73,7 @@ where
             RawAnswer::AfterChange(Box::new(move |entity| reply(&message(entity))))
         }
         Answer::Forward(call) => RawAnswer::Now(Action::Forward(call.into_forward())),
+        Answer::OfAction(_) => return Err(CommandError::Failure(Failure::internal(ONLY_ACTIONS))),
     };
     Ok(RawEffect { change: effect.change, answer, side_effects: effect.side_effects })
 }

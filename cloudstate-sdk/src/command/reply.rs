@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{Metadata, ServiceCall, SideEffect};
-use crate::{Failure, event_sourced::PendingEvents};
+use crate::action::ActionAnswer;
+use crate::{Failure, event_sourced::PendingEvents, payload::ProtobufMessage, value::PendingUpdate};
 
 /// What a command handler of the entity `E` returns: an effect that answers with an `M`, or an error that
 /// fails the command and changes nothing.
@@ -26,6 +27,8 @@ pub struct CommandEffect<E, M> {
 pub(crate) enum Change<E> {
     None,
     Events(Box<dyn PendingEvents<E>>),
+    Update(Box<dyn PendingUpdate<E>>),
+    Delete,
 }
 
 pub(crate) enum Answer<E, M> {
@@ -33,6 +36,8 @@ pub(crate) enum Answer<E, M> {
     /// Computed from the state after the change.
     ReplyAfter(Box<dyn FnOnce(&E) -> M + Send>),
     Forward(ServiceCall<M>),
+    /// Only actions have these.
+    OfAction(ActionAnswer),
 }
 
 /// Starts an effect: the same for every kind of entity.
@@ -43,6 +48,8 @@ pub(crate) enum Answer<E, M> {
 /// | store an event and answer | `Effect::persist(event).reply(message)` |
 /// | store an event and answer from the new state | `Effect::persist(event).then_reply(Self::view)` |
 /// | store several events | `Effect::persist_all(events).reply(message)` |
+/// | replace the value and answer | `Effect::update(value).reply(message)` |
+/// | remove the value and answer | `Effect::delete().reply(message)` |
 /// | let another rpc answer | `Effect::forward(call)` |
 /// | call another rpc beside it | `.side_effect(call)` on any of these |
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +91,13 @@ impl<E, M> CommandEffect<E, M> {
     pub fn with_reply_metadata(mut self, metadata: Metadata) -> Self {
         self.reply_metadata = metadata;
         self
+    }
+}
+
+/// A bare message is a reply: `Ok(message.into())`.
+impl<E, M: ProtobufMessage> From<M> for CommandEffect<E, M> {
+    fn from(message: M) -> Self {
+        Effect::reply(message)
     }
 }
 

@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::Terms;
 use crate::fault::{Fault, contain};
-use crate::{Any, Code, Context, Failure, Metadata};
+use crate::{Any, Context, Failure, Metadata};
 
 /// The command in progress on a stream, and the rules for its answer that do not depend on the kind of entity.
 pub(crate) struct Exchange {
@@ -79,12 +79,7 @@ impl Exchange {
         if failure.message.len() + FRAMING > self.terms.max_reply_size {
             failure.message = "the command was refused with a message that is too long to send".into();
         }
-        let grpc_status_code = match failure.code {
-            // None was chosen, so the message stays that of the bare protocol.
-            Code::Unknown => 0,
-            code if self.terms.status_codes => code.number(),
-            _ => 0,
-        };
+        let grpc_status_code = self.terms.status_code(failure.code);
         answer(Action::Failure(proto::Failure {
             command_id: *command_id,
             description: failure.message,

@@ -1,6 +1,6 @@
 //! The checks that a proxy makes after discovery, made before: each problem names file, service and rpc.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cloudstate_proto::descriptor::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, Label,
@@ -8,7 +8,7 @@ use cloudstate_proto::descriptor::{
 };
 use cloudstate_proto::google::api::{HttpRule, http_rule::Pattern};
 
-use crate::registration::Component;
+use crate::registration::{Component, Host};
 
 /// Everything that is wrong, in the order of the components.
 pub(super) fn problems(components: &[Component], descriptors: &FileDescriptorSet) -> Vec<String> {
@@ -38,6 +38,16 @@ pub(super) fn services_without_entity(
         .iter()
         .flat_map(|file| file.service.iter().map(|service| full_name(&file.package, &service.name)));
     declared.filter(|name| !served.contains(name.as_str())).collect()
+}
+
+/// For each source of events whose subscribers take certain messages only: an event of another type stops all of them.
+pub(super) fn sources_without_catch_all(
+    components: &[Component],
+    descriptors: &FileDescriptorSet,
+) -> Vec<String> {
+    let contract = Contract::index(descriptors);
+    let services = components.iter().filter_map(|component| contract.services.get(component.service));
+    services.flat_map(|(file, service)| contract.without_catch_all(file, service)).collect()
 }
 
 fn storage_problems(component: &Component, earlier: &[Component]) -> Vec<String> {
@@ -111,22 +121,24 @@ impl<'a> Contract<'a> {
         let mut problems = Vec::new();
         for method in &service.method {
             let rpc = format!("{}: {}.{}", file.name, component.service, method.name);
-            problems
-                .extend(self.method_problems(method).into_iter().map(|problem| format!("{rpc}: {problem}")));
+            let found = self.method_problems(component, method);
+            problems.extend(found.into_iter().map(|problem| format!("{rpc}: {problem}")));
         }
         problems
     }
 
-    fn method_problems(&self, method: &MethodDescriptorProto) -> Vec<String> {
+    fn method_problems(&self, component: &Component, method: &MethodDescriptorProto) -> Vec<String> {
         let mut problems = Vec::new();
-        if method.client_streaming || method.server_streaming {
+        // An action may stream, and there is only one of it.
+        let is_action = matches!(component.host, Host::Action(_));
+        if !is_action && (method.client_streaming || method.server_streaming) {
             problems.push("it is streamed; event sourced entities have unary rpcs only".into());
         }
         let Some(input) = self.message(&method.input_type) else {
             problems.push(format!("its request `{}` is not in the descriptor set", method.input_type));
             return problems;
         };
-        if !input.field.iter().any(FieldDescriptorProto::is_entity_key) {
+        if !is_action && !input.field.iter().any(FieldDescriptorProto::is_entity_key) {
             problems.push(format!(
                 "no field of its request `{}` says which entity is meant; mark one with \
                  `[(.cloudstate.entity_key) = true]`",
@@ -137,6 +149,26 @@ impl<'a> Contract<'a> {
             problems.extend(self.rule_problems(rule, input, self.message(&method.output_type)));
         }
         problems
+    }
+
+    fn without_catch_all(&self, file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
+        let mut takes_any: BTreeMap<&str, bool> = BTreeMap::new();
+        for method in &service.method {
+            if let Some(source) = event_source(method) {
+                *takes_any.entry(source).or_default() |= method.input_type == ".google.protobuf.Any";
+            }
+        }
+        let service = full_name(&file.package, &service.name);
+        let sources = takes_any.into_iter().filter(|(_, takes_any)| !takes_any);
+        sources
+            .map(|(source, _)| {
+                format!(
+                    "{}: no rpc of {service} takes every event of `{source}`: one of a type that none takes stops the \
+                     subscription; add an rpc that takes `google.protobuf.Any`",
+                    file.name
+                )
+            })
+            .collect()
     }
 
     /// A rule names fields of the request in its path and `body`, and of the reply in `response_body`.
@@ -204,6 +236,15 @@ fn full_name(parent: &str, name: &str) -> String {
 
 fn field<'a>(message: &'a DescriptorProto, name: &str) -> Option<&'a FieldDescriptorProto> {
     message.field.iter().find(|field| field.name == name)
+}
+
+/// The event log or topic whose events come to an rpc.
+fn event_source(method: &MethodDescriptorProto) -> Option<&str> {
+    use cloudstate_proto::event_source::Source;
+    let subscription = method.options.as_ref()?.eventing.as_ref()?.r#in.as_ref()?;
+    match subscription.source.as_ref()? {
+        Source::Topic(name) | Source::EventLog(name) => Some(name),
+    }
 }
 
 fn path_of(rule: &HttpRule) -> &str {

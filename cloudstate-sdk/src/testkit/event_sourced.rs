@@ -1,19 +1,17 @@
 use std::fmt;
+use std::ops::Deref;
 
-use cloudstate_proto as proto;
-use cloudstate_proto::client_action::Action;
 use cloudstate_proto::eventsourced::event_sourced_stream_in::Message;
 use cloudstate_proto::eventsourced::{
     EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedSnapshot,
 };
 
-use crate::command::SideEffect;
-use crate::conversation::{MAX_REPLY_SIZE, Terms};
+use super::Answer;
+use super::caller::{Caller, TERMS, expect_no_fault, expect_readable};
 use crate::event_sourced::instance::Instance;
 use crate::event_sourced::{Event, EventSourcedEntity, Handler, Snapshot};
-use crate::fault::Fault;
 use crate::payload::{self, ProtobufMessage};
-use crate::{Any, Code, Context, Entity, Failure, Metadata, Service, ServiceCall};
+use crate::{Any, Context, Entity, Metadata, Service, ServiceCall};
 
 /// Runs one event sourced entity as a proxy would, without network, runtime or storage.
 ///
@@ -42,9 +40,7 @@ use crate::{Any, Code, Context, Entity, Failure, Metadata, Service, ServiceCall}
 pub struct TestKit<E> {
     instance: Instance<E>,
     create: Box<dyn Fn(&Context) -> E>,
-    entity_id: String,
-    metadata: Metadata,
-    last_command: i64,
+    caller: Caller,
     stored: Stored,
 }
 
@@ -77,16 +73,9 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
 
     /// An entity made by the function that `register_with` gets.
     pub fn created_by(entity_id: impl Into<String>, create: impl Fn(&Context) -> E + 'static) -> Self {
-        let entity_id = entity_id.into();
-        let instance = load(&entity_id, &create, None, &[]);
-        Self {
-            instance,
-            create: Box::new(create),
-            entity_id,
-            metadata: Metadata::new(),
-            last_command: 0,
-            stored: Stored::default(),
-        }
+        let caller = Caller::new(entity_id);
+        let instance = load(&caller.entity_id, &create, None, &[]);
+        Self { instance, create: Box::new(create), caller, stored: Stored::default() }
     }
 
     /// Replays events, as if they had been stored before.
@@ -120,14 +109,14 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
         };
         self.stored =
             Stored { snapshot: Some(snapshot.clone()), first: Some(snapshot.clone()), events: Vec::new() };
-        self.instance = load(&self.entity_id, &self.create, Some(snapshot), &[]);
+        self.instance = load(&self.caller.entity_id, &self.create, Some(snapshot), &[]);
         self
     }
 
     /// Sends metadata with the commands that follow.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
+        self.caller.metadata = metadata;
         self
     }
 
@@ -138,20 +127,7 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
     /// what it cannot read.
     #[track_caller]
     pub fn call<R: ProtobufMessage>(&mut self, call: ServiceCall<R>) -> Outcome<E, R> {
-        assert_eq!(
-            call.service(),
-            E::Service::NAME,
-            "the call is for another service than that of the entity"
-        );
-        self.last_command += 1;
-        let command = proto::Command {
-            entity_id: self.entity_id.clone(),
-            id: self.last_command,
-            name: call.command().into(),
-            payload: Some(call.payload().clone()),
-            streamed: false,
-            metadata: self.metadata.clone().into_proto(),
-        };
+        let command = self.caller.command::<E, R>(&call);
         let reply = expect_no_fault(self.instance.step(Some(Message::Command(command))));
         let reply = reply.unwrap_or_else(|| panic!("the command was not answered"));
         self.store(&reply);
@@ -173,7 +149,7 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
     /// `apply` depends on more than state and event, or an event does not survive being stored.
     #[track_caller]
     pub fn restarted(&self) -> E {
-        load(&self.entity_id, &self.create, self.stored.first.clone(), &self.stored.events).into_entity()
+        load(&self.caller.entity_id, &self.create, self.stored.first.clone(), &self.stored.events).into_entity()
     }
 
     /// The entity as it would be loaded from its last snapshot and the events after it.
@@ -187,7 +163,7 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
         };
         let covered = |event: &&EventSourcedEvent| event.sequence > snapshot.snapshot_sequence;
         let events: Vec<_> = self.stored.events.iter().filter(covered).cloned().collect();
-        load(&self.entity_id, &self.create, Some(snapshot), &events).into_entity()
+        load(&self.caller.entity_id, &self.create, Some(snapshot), &events).into_entity()
     }
 
     fn store(&mut self, reply: &EventSourcedReply) {
@@ -203,78 +179,31 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
     }
 }
 
-/// What a command did.
+/// What a command did. Reply, failure, forward and side effects are those of [`Answer`].
 pub struct Outcome<E: EventSourcedEntity, R> {
     /// The events that were stored, decoded from their stored form.
     pub events: Vec<E::Event>,
-    /// The rpc that answers in place of this one.
-    pub forwarded_to: Option<ServiceCall<R>>,
-    /// The other calls, in order.
-    pub side_effects: Vec<SideEffect>,
     /// The stored form of the snapshot, if one was due.
     pub snapshot: Option<Any>,
-    /// What came with the reply.
-    pub reply_metadata: Metadata,
-    result: Option<Result<R, Failure>>,
+    answer: Answer<R>,
 }
 
 impl<E: EventSourcedEntity, R: ProtobufMessage> Outcome<E, R> {
     #[track_caller]
     fn read(reply: EventSourcedReply) -> Self {
-        let mut outcome = Self {
+        Self {
             events: reply.events.iter().map(|event| expect_readable(E::Event::decode(event))).collect(),
-            forwarded_to: None,
-            side_effects: reply.side_effects.into_iter().map(SideEffect::from_proto).collect(),
             snapshot: reply.snapshot,
-            reply_metadata: Metadata::new(),
-            result: None,
-        };
-        match reply.client_action.and_then(|client| client.action) {
-            Some(Action::Reply(reply)) => {
-                outcome.result =
-                    Some(Ok(expect_readable(payload::decode(&reply.payload.unwrap_or_default()))));
-                outcome.reply_metadata = Metadata::from_proto(reply.metadata);
-            }
-            Some(Action::Failure(failure)) => {
-                let code = Code::from_number(failure.grpc_status_code).unwrap_or_default();
-                outcome.result = Some(Err(Failure::with_code(code, failure.description)));
-            }
-            Some(Action::Forward(forward)) => outcome.forwarded_to = Some(ServiceCall::from_forward(forward)),
-            None => {}
+            answer: Answer::read(reply.client_action, reply.side_effects),
         }
-        outcome
     }
 }
 
-impl<E: EventSourcedEntity, R> Outcome<E, R> {
-    /// The reply or the failure; `None` after a forward.
-    pub fn result(&self) -> Option<&Result<R, Failure>> {
-        self.result.as_ref()
-    }
+impl<E: EventSourcedEntity, R> Deref for Outcome<E, R> {
+    type Target = Answer<R>;
 
-    /// The reply.
-    ///
-    /// # Panics
-    /// When the command failed or was forwarded.
-    #[track_caller]
-    pub fn reply(&self) -> &R {
-        match &self.result {
-            Some(Ok(reply)) => reply,
-            Some(Err(failure)) => panic!("expected a reply, but the command failed: {failure}"),
-            None => panic!("expected a reply, but the command was forwarded to {:?}", self.forwarded_to),
-        }
-    }
-
-    /// The failure.
-    ///
-    /// # Panics
-    /// When the command was accepted.
-    #[track_caller]
-    pub fn failure(&self) -> &Failure {
-        match &self.result {
-            Some(Err(failure)) => failure,
-            _ => panic!("expected a failure, but the command was accepted"),
-        }
+    fn deref(&self) -> &Answer<R> {
+        &self.answer
     }
 }
 
@@ -285,19 +214,17 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcome")
-            .field("result", &self.result)
+            .field("answer", &self.answer)
             .field("events", &self.events)
-            .field("forwarded_to", &self.forwarded_to)
-            .field("side_effects", &self.side_effects)
             .field("snapshot", &self.snapshot)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
 impl<E: fmt::Debug + EventSourcedEntity + Handler> fmt::Debug for TestKit<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestKit")
-            .field("entity_id", &self.entity_id)
+            .field("entity_id", &self.caller.entity_id)
             .field("state", self.instance.entity())
             .finish_non_exhaustive()
     }
@@ -312,23 +239,9 @@ fn load<E: EventSourcedEntity + Handler + Entity>(
 ) -> Instance<E> {
     let init =
         EventSourcedInit { service_name: E::Service::NAME.into(), entity_id: entity_id.into(), snapshot };
-    // The kit plays a proxy that knows status codes.
-    let terms = Terms { max_reply_size: MAX_REPLY_SIZE, status_codes: true };
-    let mut instance = expect_no_fault(Instance::start(init, create, terms));
+    let mut instance = expect_no_fault(Instance::start(init, create, TERMS));
     for event in events {
         expect_no_fault(instance.step(Some(Message::Event(event.clone()))));
     }
     instance
-}
-
-#[track_caller]
-fn expect_no_fault<T>(outcome: Result<T, Fault>) -> T {
-    outcome.unwrap_or_else(|fault| {
-        panic!("the entity's stream would end: {}", fault.detail().unwrap_or(fault.description()))
-    })
-}
-
-#[track_caller]
-fn expect_readable<T>(decoded: Result<T, crate::DecodeError>) -> T {
-    decoded.unwrap_or_else(|error| panic!("the entity wrote what it cannot read: {error}"))
 }

@@ -31,7 +31,10 @@ impl ActionProtocol for ActionCalls {
     type handleStreamedOutStream = Outbound;
     type handleStreamedStream = Outbound;
 
-    async fn handle_unary(&self, request: Request<ActionCommand>) -> Result<Response<ActionResponse>, Status> {
+    async fn handle_unary(
+        &self,
+        request: Request<ActionCommand>,
+    ) -> Result<Response<ActionResponse>, Status> {
         let terms = self.terms(&request);
         let call = host::begin(&self.hosts, Shape::Unary, request.into_inner(), terms);
         call.only().await.map(Response::new).map_err(status_of)
@@ -42,11 +45,15 @@ impl ActionProtocol for ActionCalls {
         request: Request<Streaming<ActionCommand>>,
     ) -> Result<Response<ActionResponse>, Status> {
         let terms = self.terms(&request);
-        let call = begin_streamed(Arc::clone(&self.hosts), Shape::StreamedIn, request.into_inner(), terms).await?;
+        let call =
+            begin_streamed(Arc::clone(&self.hosts), Shape::StreamedIn, request.into_inner(), terms).await?;
         call.only().await.map(Response::new).map_err(status_of)
     }
 
-    async fn handle_streamed_out(&self, request: Request<ActionCommand>) -> Result<Response<Outbound>, Status> {
+    async fn handle_streamed_out(
+        &self,
+        request: Request<ActionCommand>,
+    ) -> Result<Response<Outbound>, Status> {
         let terms = self.terms(&request);
         let call = host::begin(&self.hosts, Shape::StreamedOut, request.into_inner(), terms);
         Ok(Response::new(Box::pin(call.map_err(status_of))))

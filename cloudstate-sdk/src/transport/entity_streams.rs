@@ -11,13 +11,23 @@ use crate::shutdown::{Shutdown, ShutdownWatch};
 
 /// Opens a conversation per stream. For every kind that has a stream per entity.
 pub(super) struct EntityStreams<P: Protocol> {
-    pub(super) hosts: Arc<Hosts<P>>,
-    pub(super) max_reply_size: usize,
-    pub(super) agreements: Arc<Agreements>,
-    pub(super) shutdown: Shutdown,
+    hosts: Arc<Hosts<P>>,
+    max_reply_size: usize,
+    agreements: Arc<Agreements>,
+    shutdown: Shutdown,
 }
 
 impl<P: Protocol> EntityStreams<P> {
+    pub(super) fn new(
+        hosts: Hosts<P>,
+        max_reply_size: usize,
+        agreements: &Arc<Agreements>,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let (hosts, agreements, shutdown) = (Arc::new(hosts), Arc::clone(agreements), shutdown.clone());
+        Self { hosts, max_reply_size, agreements, shutdown }
+    }
+
     // Nothing is awaited: the response headers leave before the first message has come. Some peers wait for them.
     pub(super) fn open(&self, request: Request<Streaming<P::In>>) -> Response<Replies<P>> {
         let peer = request.remote_addr().map(|address| address.ip());

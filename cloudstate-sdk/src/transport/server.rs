@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudstate_proto::EntitySpec;
+use cloudstate_proto::action::action_protocol_server::ActionProtocolServer;
 use cloudstate_proto::entity_discovery_server::EntityDiscoveryServer;
 use cloudstate_proto::eventsourced::event_sourced_server::EventSourcedServer;
+use cloudstate_proto::valueentity::value_entity_server::ValueEntityServer;
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use super::action::ActionCalls;
 use super::discovery::{Discovery, ErrorListener};
 use super::entity_streams::EntityStreams;
 use super::extensions::Agreements;
@@ -53,17 +56,29 @@ pub(crate) async fn serve(
         on_proxy_error: parts.on_proxy_error,
     };
     let mut event_sourced = HashMap::new();
+    let mut value = HashMap::new();
+    let mut actions = HashMap::new();
     for component in parts.components {
         match component.host {
-            Host::EventSourced(host) => event_sourced.insert(component.service, host),
-        };
+            Host::EventSourced(host) => {
+                event_sourced.insert(component.service, host);
+            }
+            Host::Value(host) => {
+                value.insert(component.service, host);
+            }
+            Host::Action(start) => {
+                actions.insert(component.service, start());
+            }
+        }
     }
-    let event_sourced = EntityStreams {
-        hosts: Arc::new(event_sourced),
+    let actions = ActionCalls {
+        hosts: Arc::new(actions),
         max_reply_size: parts.limits.max_reply_size,
-        agreements,
-        shutdown: shutdown.clone(),
+        agreements: Arc::clone(&agreements),
     };
+    let max_reply_size = parts.limits.max_reply_size;
+    let event_sourced = EntityStreams::new(event_sourced, max_reply_size, &agreements, &shutdown);
+    let value = EntityStreams::new(value, max_reply_size, &agreements, &shutdown);
     let mut watch = shutdown.watch();
     // No limit on streams, their age or their idleness: a stream lives as long as its entity.
     let server = Server::builder()
@@ -72,6 +87,10 @@ pub(crate) async fn serve(
         .add_service(EntityDiscoveryServer::new(discovery))
         .add_service(
             EventSourcedServer::new(event_sourced).max_decoding_message_size(parts.limits.max_message_size),
+        )
+        .add_service(ValueEntityServer::new(value).max_decoding_message_size(parts.limits.max_message_size))
+        .add_service(
+            ActionProtocolServer::new(actions).max_decoding_message_size(parts.limits.max_message_size),
         )
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),

@@ -6,17 +6,32 @@ pub mod cloudstate {
     pub mod tck {
         pub mod model {
             include!("cloudstate.tck.model.proto.rs");
+            pub mod action {
+                include!("cloudstate.tck.model.action.proto.rs");
+            }
+            pub mod eventlogeventing {
+                include!("cloudstate.tck.model.eventlogeventing.proto.rs");
+            }
+            pub mod valueentity {
+                include!("cloudstate.tck.model.valueentity.proto.rs");
+            }
         }
     }
 }
 #[allow(unused, deprecated, missing_docs, unreachable_pub, nonstandard_style, rustdoc::all, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
 pub mod com {
     pub mod example {
+        pub mod profiles {
+            include!("com.example.profiles.proto.rs");
+        }
         pub mod shoppingcart {
             include!("com.example.shoppingcart.proto.rs");
             pub mod persistence {
                 include!("com.example.shoppingcart.persistence.proto.rs");
             }
+        }
+        pub mod sums {
+            include!("com.example.sums.proto.rs");
         }
     }
 }

@@ -203,6 +203,91 @@ pub mod event_sourced_tck_model {
             }
         }
     }
+    /// The commands of `cloudstate.tck.model.EventSourcedTckModel`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.EventSourcedTckModel`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_tck_model::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Handles the command `Process`.
+        ///
+        /// Entity key: `id`.
+        ///
+        /// HTTP: `POST /tck/model/eventsourced/{id}`.
+        fn process(
+            &self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Process" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::process(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `cloudstate.tck.model.EventSourcedTckModel`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.EventSourcedTckModel`",
+        label = "this action needs its handlers",
+        note = "write `impl event_sourced_tck_model::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Process`.
+        ///
+        /// Entity key: `id`.
+        ///
+        /// HTTP: `POST /tck/model/eventsourced/{id}`.
+        fn process(
+            &self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Process" => {
+                call.unary(|command, context| async move {
+                    Action::process(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `Process`: for forwards, side effects and tests.
     pub fn process(
         command: super::Request,
@@ -269,6 +354,87 @@ pub mod event_sourced_two {
             }
         }
     }
+    /// The commands of `cloudstate.tck.model.EventSourcedTwo`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.EventSourcedTwo`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_two::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Handles the command `Call`.
+        ///
+        /// Entity key: `id`.
+        fn call(
+            &self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Call" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::call(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `cloudstate.tck.model.EventSourcedTwo`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.EventSourcedTwo`",
+        label = "this action needs its handlers",
+        note = "write `impl event_sourced_two::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Call`.
+        ///
+        /// Entity key: `id`.
+        fn call(
+            &self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Call" => {
+                call.unary(|command, context| async move {
+                    Action::call(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `Call`: for forwards, side effects and tests.
     pub fn call(
         command: super::Request,
@@ -333,6 +499,87 @@ pub mod event_sourced_configured {
                     ),
                 )
             }
+        }
+    }
+    /// The commands of `cloudstate.tck.model.EventSourcedConfigured`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.EventSourcedConfigured`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_configured::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Handles the command `Call`.
+        ///
+        /// Entity key: `id`.
+        fn call(
+            &self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Call" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::call(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `cloudstate.tck.model.EventSourcedConfigured`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.EventSourcedConfigured`",
+        label = "this action needs its handlers",
+        note = "write `impl event_sourced_configured::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Call`.
+        ///
+        /// Entity key: `id`.
+        fn call(
+            &self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Call" => {
+                call.unary(|command, context| async move {
+                    Action::call(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
         }
     }
     /// Calls `Call`: for forwards, side effects and tests.

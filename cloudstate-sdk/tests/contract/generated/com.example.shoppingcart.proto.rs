@@ -180,6 +180,157 @@ pub mod shopping_cart {
             }
         }
     }
+    /// The commands of `com.example.shoppingcart.ShoppingCart`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `com.example.shoppingcart.ShoppingCart`",
+        label = "this entity needs its command handlers",
+        note = "write `impl shopping_cart::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Puts items into the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /cart/{user_id}/items/add`.
+        fn add_item(
+            &self,
+            command: super::AddLineItem,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Takes a product out of the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /cart/{user_id}/items/{product_id}/remove`.
+        fn remove_item(
+            &self,
+            command: super::RemoveLineItem,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// What is in the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /carts/{user_id}`, `GET /carts/{user_id}/items`.
+        fn get_cart(
+            &self,
+            command: super::GetShoppingCart,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Cart, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "AddItem" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::add_item(entity, command, context) },
+                )
+            }
+            "RemoveItem" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::remove_item(entity, command, context) },
+                )
+            }
+            "GetCart" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::get_cart(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `com.example.shoppingcart.ShoppingCart`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `com.example.shoppingcart.ShoppingCart`",
+        label = "this action needs its handlers",
+        note = "write `impl shopping_cart::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Puts items into the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /cart/{user_id}/items/add`.
+        fn add_item(
+            &self,
+            command: super::AddLineItem,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, (), Self::Error>,
+        > + ::core::marker::Send;
+        /// Takes a product out of the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /cart/{user_id}/items/{product_id}/remove`.
+        fn remove_item(
+            &self,
+            command: super::RemoveLineItem,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, (), Self::Error>,
+        > + ::core::marker::Send;
+        /// What is in the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /carts/{user_id}`, `GET /carts/{user_id}/items`.
+        fn get_cart(
+            &self,
+            command: super::GetShoppingCart,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Cart, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "AddItem" => {
+                call.unary(|command, context| async move {
+                    Action::add_item(&*action, command, &context).await
+                })
+            }
+            "RemoveItem" => {
+                call.unary(|command, context| async move {
+                    Action::remove_item(&*action, command, &context).await
+                })
+            }
+            "GetCart" => {
+                call.unary(|command, context| async move {
+                    Action::get_cart(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `AddItem`: for forwards, side effects and tests.
     pub fn add_item(command: super::AddLineItem) -> ::cloudstate_sdk::ServiceCall<()> {
         ::cloudstate_sdk::ServiceCall::new(
