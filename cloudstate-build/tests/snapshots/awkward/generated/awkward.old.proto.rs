@@ -130,6 +130,83 @@ pub mod old_times {
             }
         }
     }
+    /// The commands of `awkward.old.OldTimes`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.old.OldTimes`",
+        label = "this entity needs its command handlers",
+        note = "write `impl old_times::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Handles the command `Get`.
+        fn get(
+            &self,
+            command: super::Old,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::old::Part, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Get" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::get(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `awkward.old.OldTimes`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `awkward.old.OldTimes`",
+        label = "this action needs its handlers",
+        note = "write `impl old_times::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Get`.
+        fn get(
+            &self,
+            command: super::Old,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::old::Part, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Get" => {
+                call.unary(|command, context| async move {
+                    Action::get(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `Get`: for forwards, side effects and tests.
     pub fn get(command: super::Old) -> ::cloudstate_sdk::ServiceCall<super::old::Part> {
         ::cloudstate_sdk::ServiceCall::new(

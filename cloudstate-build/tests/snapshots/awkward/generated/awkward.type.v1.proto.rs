@@ -601,6 +601,398 @@ pub mod r#type {
             }
         }
     }
+    /// The commands of `awkward.type.v1.Type`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.Type`",
+        label = "this entity needs its command handlers",
+        note = "write `impl r#type::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// A block
+        ///
+        /// ```text
+        /// panic!("without an end");
+        /// ```
+        fn r#match(
+            &self,
+            command: super::Self_,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Result, Self::Error>;
+        /// Handles the command `Self`.
+        fn self_(
+            &self,
+            command: super::Option,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Self_, Self::Error>;
+        /// An rpc named as a function of the entity's own trait is.
+        fn apply(
+            &self,
+            command: super::Result,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Option, Self::Error>;
+        /// Handles the command `Clone`.
+        fn clone(
+            &self,
+            command: (),
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Handles the command `Service`.
+        fn service(
+            &self,
+            command: super::outer::middle::Inner,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::outer::kind::Nothing, Self::Error>;
+        /// Handles the command `HTTPRequest2XX`.
+        fn http_request2_xx(
+            &self,
+            command: ::cloudstate_sdk::Any,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<
+            Self,
+            ::cloudstate_sdk::google::api::HttpBody,
+            Self::Error,
+        >;
+        /// Handles the command `async`.
+        fn r#async(
+            &self,
+            command: ::cloudstate_sdk::prost::alloc::string::String,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<
+            Self,
+            ::cloudstate_sdk::prost::alloc::vec::Vec<u8>,
+            Self::Error,
+        >;
+        /// Handles the command `entity`.
+        fn entity(
+            &self,
+            command: i64,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, f64, Self::Error>;
+        /// Handles the command `name`.
+        fn name(
+            &self,
+            command: bool,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, u32, Self::Error>;
+        /// Handles the command `command`.
+        fn command(
+            &self,
+            command: ::cloudstate_sdk::prost_types::Timestamp,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<
+            Self,
+            ::cloudstate_sdk::prost_types::Duration,
+            Self::Error,
+        >;
+        /// Handles the command `context`.
+        fn context(
+            &self,
+            command: super::Everything,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Outer, Self::Error>;
+        /// Handles the command `payload`.
+        fn payload(
+            &self,
+            command: super::child::Child,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::super::super::old::Old, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Match" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::r#match(entity, command, context) },
+                )
+            }
+            "Self" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::self_(entity, command, context) },
+                )
+            }
+            "Apply" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::apply(entity, command, context) },
+                )
+            }
+            "Clone" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::clone(entity, command, context) },
+                )
+            }
+            "Service" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::service(entity, command, context) },
+                )
+            }
+            "HTTPRequest2XX" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::http_request2_xx(entity, command, context) },
+                )
+            }
+            "async" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::r#async(entity, command, context) },
+                )
+            }
+            "entity" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::entity(entity, command, context) },
+                )
+            }
+            "name" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::name(entity, command, context) },
+                )
+            }
+            "command" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::command(entity, command, context) },
+                )
+            }
+            "context" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::context(entity, command, context) },
+                )
+            }
+            "payload" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::payload(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `awkward.type.v1.Type`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `awkward.type.v1.Type`",
+        label = "this action needs its handlers",
+        note = "write `impl r#type::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// A block
+        ///
+        /// ```text
+        /// panic!("without an end");
+        /// ```
+        fn r#match(
+            &self,
+            command: super::Self_,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Result, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `Self`.
+        fn self_(
+            &self,
+            command: super::Option,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Self_, Self::Error>,
+        > + ::core::marker::Send;
+        /// An rpc named as a function of the entity's own trait is.
+        fn apply(
+            &self,
+            command: super::Result,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Option, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `Clone`.
+        fn clone(
+            &self,
+            command: (),
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, (), Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `Service`.
+        fn service(
+            &self,
+            command: super::outer::middle::Inner,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<
+                Self,
+                super::outer::kind::Nothing,
+                Self::Error,
+            >,
+        > + ::core::marker::Send;
+        /// Handles the command `HTTPRequest2XX`.
+        fn http_request2_xx(
+            &self,
+            command: ::cloudstate_sdk::Any,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<
+                Self,
+                ::cloudstate_sdk::google::api::HttpBody,
+                Self::Error,
+            >,
+        > + ::core::marker::Send;
+        /// Handles the command `async`.
+        fn r#async(
+            &self,
+            command: ::cloudstate_sdk::prost::alloc::string::String,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<
+                Self,
+                ::cloudstate_sdk::prost::alloc::vec::Vec<u8>,
+                Self::Error,
+            >,
+        > + ::core::marker::Send;
+        /// Handles the command `entity`.
+        fn entity(
+            &self,
+            command: i64,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, f64, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `name`.
+        fn name(
+            &self,
+            command: bool,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, u32, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `command`.
+        fn command(
+            &self,
+            command: ::cloudstate_sdk::prost_types::Timestamp,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<
+                Self,
+                ::cloudstate_sdk::prost_types::Duration,
+                Self::Error,
+            >,
+        > + ::core::marker::Send;
+        /// Handles the command `context`.
+        fn context(
+            &self,
+            command: super::Everything,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Outer, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `payload`.
+        fn payload(
+            &self,
+            command: super::child::Child,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<
+                Self,
+                super::super::super::old::Old,
+                Self::Error,
+            >,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Match" => {
+                call.unary(|command, context| async move {
+                    Action::r#match(&*action, command, &context).await
+                })
+            }
+            "Self" => {
+                call.unary(|command, context| async move {
+                    Action::self_(&*action, command, &context).await
+                })
+            }
+            "Apply" => {
+                call.unary(|command, context| async move {
+                    Action::apply(&*action, command, &context).await
+                })
+            }
+            "Clone" => {
+                call.unary(|command, context| async move {
+                    Action::clone(&*action, command, &context).await
+                })
+            }
+            "Service" => {
+                call.unary(|command, context| async move {
+                    Action::service(&*action, command, &context).await
+                })
+            }
+            "HTTPRequest2XX" => {
+                call.unary(|command, context| async move {
+                    Action::http_request2_xx(&*action, command, &context).await
+                })
+            }
+            "async" => {
+                call.unary(|command, context| async move {
+                    Action::r#async(&*action, command, &context).await
+                })
+            }
+            "entity" => {
+                call.unary(|command, context| async move {
+                    Action::entity(&*action, command, &context).await
+                })
+            }
+            "name" => {
+                call.unary(|command, context| async move {
+                    Action::name(&*action, command, &context).await
+                })
+            }
+            "command" => {
+                call.unary(|command, context| async move {
+                    Action::command(&*action, command, &context).await
+                })
+            }
+            "context" => {
+                call.unary(|command, context| async move {
+                    Action::context(&*action, command, &context).await
+                })
+            }
+            "payload" => {
+                call.unary(|command, context| async move {
+                    Action::payload(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `Match`: for forwards, side effects and tests.
     pub fn r#match(
         command: super::Self_,
@@ -754,6 +1146,56 @@ pub mod snake_case_service {
             }
         }
     }
+    /// The commands of `awkward.type.v1.snake_case_service`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.snake_case_service`",
+        label = "this entity needs its command handlers",
+        note = "write `impl snake_case_service::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {}
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `awkward.type.v1.snake_case_service`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `awkward.type.v1.snake_case_service`",
+        label = "this action needs its handlers",
+        note = "write `impl snake_case_service::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {}
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
 }
 /// A third, whose name has several capitals.
 pub mod http_gateway {
@@ -806,6 +1248,83 @@ pub mod http_gateway {
                     ),
                 )
             }
+        }
+    }
+    /// The commands of `awkward.type.v1.HTTPGateway`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.HTTPGateway`",
+        label = "this entity needs its command handlers",
+        note = "write `impl http_gateway::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Handles the command `Get`.
+        fn get(
+            &self,
+            command: super::Self_,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Self_, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Get" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::get(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `awkward.type.v1.HTTPGateway`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `awkward.type.v1.HTTPGateway`",
+        label = "this action needs its handlers",
+        note = "write `impl http_gateway::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Get`.
+        fn get(
+            &self,
+            command: super::Self_,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Self_, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Get" => {
+                call.unary(|command, context| async move {
+                    Action::get(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
         }
     }
     /// Calls `Get`: for forwards, side effects and tests.

@@ -139,6 +139,155 @@ pub mod cart {
             }
         }
     }
+    /// The commands of `shop.Cart`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `shop.Cart`",
+        label = "this entity needs its command handlers",
+        note = "write `impl cart::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Puts an item into the cart.
+        ///
+        /// Entity key: `user_id`, `shop_id`.
+        ///
+        /// HTTP: `POST /carts/{user_id}`.
+        fn add_item(
+            &self,
+            command: super::Item,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Handles the command `GetItems`.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /carts/{user_id}`, `HEAD /carts/{user_id}`.
+        fn get_items(
+            &self,
+            command: super::GetItemsOf,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Items, Self::Error>;
+        /// Use `GetItems`.
+        ///
+        /// Entity key: `user_id`.
+        #[deprecated]
+        fn count(
+            &self,
+            command: super::GetItemsOf,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Items, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "AddItem" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::add_item(entity, command, context) },
+                )
+            }
+            "GetItems" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::get_items(entity, command, context) },
+                )
+            }
+            "Count" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::count(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `shop.Cart`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `shop.Cart`",
+        label = "this action needs its handlers",
+        note = "write `impl cart::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Puts an item into the cart.
+        ///
+        /// Entity key: `user_id`, `shop_id`.
+        ///
+        /// HTTP: `POST /carts/{user_id}`.
+        fn add_item(
+            &self,
+            command: super::Item,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, (), Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `GetItems`.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /carts/{user_id}`, `HEAD /carts/{user_id}`.
+        fn get_items(
+            &self,
+            command: super::GetItemsOf,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Items, Self::Error>,
+        > + ::core::marker::Send;
+        /// Use `GetItems`.
+        ///
+        /// Entity key: `user_id`.
+        #[deprecated]
+        fn count(
+            &self,
+            command: super::GetItemsOf,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Items, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "AddItem" => {
+                call.unary(|command, context| async move {
+                    Action::add_item(&*action, command, &context).await
+                })
+            }
+            "GetItems" => {
+                call.unary(|command, context| async move {
+                    Action::get_items(&*action, command, &context).await
+                })
+            }
+            "Count" => {
+                call.unary(|command, context| async move {
+                    Action::count(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `AddItem`: for forwards, side effects and tests.
     pub fn add_item(command: super::Item) -> ::cloudstate_sdk::ServiceCall<()> {
         ::cloudstate_sdk::ServiceCall::new(

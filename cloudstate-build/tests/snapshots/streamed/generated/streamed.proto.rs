@@ -32,21 +32,13 @@ pub mod sums {
     )]
     pub trait EventSourced: ::cloudstate_sdk::Entity<
             Service = Service,
-        > + ::cloudstate_sdk::event_sourced::EventSourcedEntity + unary_only::UnaryOnly {
+        > + ::cloudstate_sdk::event_sourced::EventSourcedEntity + unary_only::EventSourced {
         /// Handles the command `Square`.
         fn square(
             &self,
             command: super::Number,
             context: &::cloudstate_sdk::Context,
         ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
-    }
-    mod unary_only {
-        #[diagnostic::on_unimplemented(
-            message = "`{Self}` cannot be an event sourced entity: they are unary only, and the rpc `Sum` of `streamed.Sums` is streamed",
-            label = "has streamed rpcs",
-            note = "streamed: `Sum`, `CountTo`, `Running`; move them to a service of their own, for an action"
-        )]
-        pub trait UnaryOnly {}
     }
     /// Calls the handler of the command `name`.
     #[doc(hidden)]
@@ -74,6 +66,136 @@ pub mod sums {
                     ),
                 )
             }
+        }
+    }
+    /// The commands of `streamed.Sums`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `streamed.Sums`",
+        label = "this entity needs its command handlers",
+        note = "write `impl sums::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity + unary_only::Value {
+        /// Handles the command `Square`.
+        fn square(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Square" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::square(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    mod unary_only {
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` cannot be an event sourced entity: they are unary only, and the rpc `Sum` of `streamed.Sums` is streamed",
+            label = "has streamed rpcs",
+            note = "streamed: `Sum`, `CountTo`, `Running`; move them to a service of their own, for an action"
+        )]
+        pub trait EventSourced {}
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` cannot be a value entity: they are unary only, and the rpc `Sum` of `streamed.Sums` is streamed",
+            label = "has streamed rpcs",
+            note = "streamed: `Sum`, `CountTo`, `Running`; move them to a service of their own, for an action"
+        )]
+        pub trait Value {}
+    }
+    /// The rpcs of `streamed.Sums`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `streamed.Sums`",
+        label = "this action needs its handlers",
+        note = "write `impl sums::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Square`.
+        fn square(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `Sum`.
+        fn sum(
+            &self,
+            commands: ::cloudstate_sdk::action::Requests<super::Number>,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `CountTo`.
+        fn count_to(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::StreamReply<Self, super::Number, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `Running`.
+        fn running(
+            &self,
+            commands: ::cloudstate_sdk::action::Requests<super::Number>,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::StreamReply<Self, super::Number, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Square" => {
+                call.unary(|command, context| async move {
+                    Action::square(&*action, command, &context).await
+                })
+            }
+            "Sum" => {
+                call.streamed_in(|command, context| async move {
+                    Action::sum(&*action, command, &context).await
+                })
+            }
+            "CountTo" => {
+                call.streamed_out(|command, context| async move {
+                    Action::count_to(&*action, command, &context).await
+                })
+            }
+            "Running" => {
+                call.streamed(|command, context| async move {
+                    Action::running(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
         }
     }
     /// Calls `Square`: for forwards, side effects and tests.

@@ -68,6 +68,83 @@ pub mod asker {
             }
         }
     }
+    /// The commands of `named.Asker`, for a value entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `named.Asker`",
+        label = "this entity needs its command handlers",
+        note = "write `impl asker::Value for {Self}` with one function per rpc"
+    )]
+    pub trait Value: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::value::ValueEntity {
+        /// Handles the command `Ask`.
+        fn ask(
+            &self,
+            command: super::Reply,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Reply, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_value<E: Value>(
+        entity: &E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawEffect<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Ask" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::ask(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The rpcs of `named.Asker`, for an action.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the rpcs of `named.Asker`",
+        label = "this action needs its handlers",
+        note = "write `impl asker::Action for {Self}` with one `async fn` per rpc"
+    )]
+    pub trait Action: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::action::ActionService {
+        /// Handles the command `Ask`.
+        fn ask(
+            &self,
+            command: super::Reply,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Reply, Self::Error>,
+        > + ::core::marker::Send;
+    }
+    /// Calls the handler of the rpc that is called.
+    #[doc(hidden)]
+    pub fn dispatch_action<A: Action>(
+        action: ::std::sync::Arc<A>,
+        call: ::cloudstate_sdk::macro_support::Call,
+    ) -> ::cloudstate_sdk::macro_support::Responses {
+        match call.name() {
+            "Ask" => {
+                call.unary(|command, context| async move {
+                    Action::ask(&*action, command, &context).await
+                })
+            }
+            _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
+        }
+    }
     /// Calls `Ask`: for forwards, side effects and tests.
     pub fn ask(command: super::Reply) -> ::cloudstate_sdk::ServiceCall<super::Reply> {
         ::cloudstate_sdk::ServiceCall::new(
