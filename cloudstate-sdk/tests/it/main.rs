@@ -3,6 +3,8 @@
 // A test says what went wrong by failing.
 #![allow(clippy::unwrap_used)]
 
+mod action_model;
+mod action_scenarios;
 mod bad_bytes;
 mod cart;
 mod discovery;
@@ -15,3 +17,4 @@ mod registration;
 mod scenarios;
 mod shutdown;
 mod testkit;
+mod value;
