@@ -52,7 +52,11 @@ impl super::Notation for Notation {
             line.need("Unary")?;
         }
         let mut command = head(line, if streamed { "ProcessStreamedOut" } else { "ProcessUnary" })?;
-        command.payload = if line.eat("no payload") { None } else { Some(pack(&request(line)?)) };
+        command.payload = Some(if line.eat("other") {
+            pack(&OtherRequest { id: line.text()?.to_owned() })
+        } else {
+            pack(&request(line)?)
+        });
         command.metadata = metadata(line)?;
         let call = if streamed { ActionCall::StreamedOut } else { ActionCall::Unary };
         Ok(Step::Open(call(command)))

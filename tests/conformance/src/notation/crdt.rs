@@ -217,7 +217,9 @@ impl super::Notation for Notation {
         let message = if line.eat("init") {
             Message::Init(self.init(line)?)
         } else if line.eat("Δ") {
-            Message::Delta(delta(self.crdt, line)?)
+            // `Δ of Flag true`: of a type that the entity has not.
+            let crdt = if line.eat("of") { DataType::of(line.word()?)? } else { self.crdt };
+            Message::Delta(delta(crdt, line)?)
         } else if line.eat("delete") {
             Message::Delete(CrdtDelete {})
         } else if line.eat("cancel") {

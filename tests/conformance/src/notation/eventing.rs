@@ -55,7 +55,7 @@ impl super::Notation for Subscriber {
 
     /// `reply "id", "message"` or `forward "id", "message"`.
     fn expect(&self, line: &mut Cursor<'_>) -> Result<Expected<ActionResponse>, Problem> {
-        action::response(line, |line| {
+        let mut expected = action::response(line, |line| {
             let forward = line.eat("forward");
             if !forward {
                 line.need("reply")?;
@@ -72,7 +72,18 @@ impl super::Notation for Subscriber {
                 payload: Some(pack(&EffectRequest { id, message })),
                 metadata: None,
             }))
-        })
+        })?;
+        expected.forgive = forgive_metadata;
+        Ok(expected)
+    }
+}
+
+/// A library may pass on what it was told about an event.
+fn forgive_metadata(response: &mut ActionResponse) {
+    match &mut response.response {
+        Some(action_response::Response::Reply(reply)) => reply.metadata = None,
+        Some(action_response::Response::Forward(forward)) => forward.metadata = None,
+        Some(action_response::Response::Failure(_)) | None => {}
     }
 }
 
