@@ -3,6 +3,10 @@
 // A test says what went wrong by failing.
 #![allow(clippy::unwrap_used)]
 
+mod action_call;
+mod action_events;
+mod action_faults;
+mod action_flow;
 mod action_model;
 mod action_scenarios;
 mod bad_bytes;
