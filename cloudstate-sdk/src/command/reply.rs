@@ -86,6 +86,12 @@ impl<E, M> CommandEffect<E, M> {
         self
     }
 
+    /// Also makes these calls, in order.
+    pub fn side_effects(mut self, calls: impl IntoIterator<Item = SideEffect>) -> Self {
+        self.side_effects.extend(calls);
+        self
+    }
+
     /// Sends metadata with the reply: texts in it become response headers. A forward sends none; give its
     /// target metadata with [`ServiceCall::with_metadata`].
     pub fn with_reply_metadata(mut self, metadata: Metadata) -> Self {
