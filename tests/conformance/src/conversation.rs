@@ -1,6 +1,6 @@
 //! Holds a conversation, as a proxy would, and finds where it went wrong.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, ops::Range, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use tokio::{sync::mpsc, time::timeout};
@@ -34,19 +34,33 @@ impl fmt::Display for Mismatch {
             writeln!(f, "    {line}")?;
         }
         writeln!(f, "    {}", self.problem)?;
+        let differing = match (self.expected.as_slice(), &self.received) {
+            ([(_, expected)], Some(received)) => readable::differing_lines(expected, received),
+            // With several to choose from, there is no saying which one was meant.
+            _ => [0..0, 0..0],
+        };
         for (line, message) in &self.expected {
-            write_message(f, &format!("expected {line}"), message)?;
+            write_message(f, &format!("expected {line}"), message, &differing[0])?;
         }
         match &self.received {
-            Some(message) => write_message(f, "received", message),
+            Some(message) => write_message(f, "received", message, &differing[1]),
             None => Ok(()),
         }
     }
 }
 
-fn write_message(f: &mut fmt::Formatter<'_>, title: &str, message: &str) -> fmt::Result {
+fn write_message(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    message: &str,
+    differing: &Range<usize>,
+) -> fmt::Result {
     writeln!(f, "    {title}")?;
-    message.lines().try_for_each(|line| writeln!(f, "        {line}"))
+    for (number, line) in message.lines().enumerate() {
+        let mark = if differing.contains(&number) { '!' } else { ' ' };
+        writeln!(f, "      {mark} {line}")?;
+    }
+    Ok(())
 }
 
 /// Follows the script with a service.
@@ -163,7 +177,16 @@ impl<P: Protocol> Conversation<P> {
     fn choose(&self, expected: &[&Expected<P::Out>], message: &P::Out) -> Result<usize, Box<Mismatch>> {
         expected.iter().position(|expected| expected.accepts(message)).ok_or_else(|| {
             let mut mismatch = self.mismatch("the message is not the expected one:", expected);
-            mismatch.received = Some(readable::message(message));
+            let received = readable::message(message);
+            if mismatch.expected.iter().any(|(_, text)| *text == received) {
+                let in_bytes = |expected: &&Expected<P::Out>| {
+                    (expected.text.clone(), readable::message_in_bytes(&expected.message))
+                };
+                mismatch.expected = expected.iter().map(in_bytes).collect();
+                mismatch.received = Some(readable::message_in_bytes(message));
+            } else {
+                mismatch.received = Some(received);
+            }
             mismatch
         })
     }

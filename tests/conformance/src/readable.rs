@@ -1,6 +1,6 @@
 //! Messages for people, in the text format of protobuf, with the payloads in them decoded.
 
-use std::{collections::HashMap, fmt::Debug, sync::LazyLock};
+use std::{collections::HashMap, fmt::Debug, ops::Range, sync::LazyLock};
 
 use cloudstate_proto::sources;
 use prost::{Message, Name};
@@ -22,15 +22,34 @@ static DESCRIPTORS: LazyLock<Result<DescriptorPool, Error>> = LazyLock::new(|| {
     Ok(compiler.descriptor_pool())
 });
 
-/// Lines without a line end after the last.
+/// The message, its payloads decoded.
 pub(crate) fn message<M: Message + Name + Debug>(message: &M) -> String {
-    let options = FormatOptions::new().pretty(true).expand_any(true);
+    text(message, true)
+}
+
+/// The message with the bytes of its payloads, for when there is no other difference.
+pub(crate) fn message_in_bytes<M: Message + Name + Debug>(message: &M) -> String {
+    text(message, false)
+}
+
+fn text<M: Message + Name + Debug>(message: &M, expand_payloads: bool) -> String {
+    let options = FormatOptions::new().pretty(true).expand_any(expand_payloads);
     match dynamic(message) {
         // An empty message is shown as nothing at all.
         Some(dynamic) if message.encoded_len() > 0 => dynamic.to_text_format_with_options(&options),
         Some(_) => "(an empty message)".to_owned(),
         None => format!("{message:#?}"),
     }
+}
+
+/// The lines between what two texts have in common at their beginnings and at their ends.
+pub(crate) fn differing_lines(one: &str, other: &str) -> [Range<usize>; 2] {
+    let (one, other): (Vec<_>, Vec<_>) = (one.lines().collect(), other.lines().collect());
+    let start = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let rest = |lines: &[&str]| lines.len() - start;
+    let most = rest(&one).min(rest(&other));
+    let end = one.iter().rev().zip(other.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+    [start..one.len() - end, start..other.len() - end]
 }
 
 fn dynamic<M: Message + Name>(message: &M) -> Option<DynamicMessage> {

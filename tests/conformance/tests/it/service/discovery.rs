@@ -4,7 +4,7 @@ use cloudstate_proto::{
     entity_type, sources,
 };
 use prost::Message as _;
-use prost_reflect::prost_types::FileDescriptorSet;
+use prost_reflect::prost_types::FileDescriptorProto;
 use tonic::{Request, Response, Status};
 
 use super::Fault;
@@ -82,7 +82,14 @@ fn descriptors(fault: Option<Fault>) -> Vec<u8> {
 }
 
 fn keep(compiler: &protox::Compiler, wanted: impl Fn(&str) -> bool) -> Vec<u8> {
-    let all = FileDescriptorSet::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();
-    let file = all.file.into_iter().filter(|file| wanted(file.name())).collect();
-    FileDescriptorSet { file }.encode_to_vec()
+    let mut set = Files::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();
+    set.files.retain(|file| wanted(FileDescriptorProto::decode(file.as_slice()).unwrap().name()));
+    set.encode_to_vec()
+}
+
+/// A `FileDescriptorSet` whose files stay as they are, options included.
+#[derive(prost::Message)]
+struct Files {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    files: Vec<Vec<u8>>,
 }
