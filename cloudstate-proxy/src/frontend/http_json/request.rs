@@ -79,9 +79,10 @@ async fn read<B: Body<Data = Bytes>>(
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
     };
     let mut body = pin!(body);
-    if body.size_hint().lower() > max_size as u64 {
-        // A client that asked before it sends is answered before it sends.
-        if !headers.contains_key(header::EXPECT) {
+    let declared = body.size_hint().lower();
+    if declared > max_size as u64 {
+        // A client that asked before it sends is answered before it sends, and so is one that cannot be waited for.
+        if !headers.contains_key(header::EXPECT) && declared <= DISCARDED_BYTES as u64 {
             discard(body).await;
         }
         return Err(too_large());
