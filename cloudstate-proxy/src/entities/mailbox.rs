@@ -35,6 +35,9 @@ use crate::{
 /// How long the user function may take to end a stream that we half-closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Nothing is waited for longer without looking again.
+const FAR: Duration = Duration::from_secs(3600);
+
 /// A command and whoever waits for its answer.
 pub(crate) struct Envelope {
     pub(crate) name: Arc<str>,
@@ -207,7 +210,7 @@ impl EntityTask {
     }
 
     fn admit(&mut self, envelope: Envelope) -> Input {
-        let deadline = Instant::now() + self.entities.environment().relay_timeout;
+        let deadline = after(Instant::now(), self.entities.environment().relay_timeout);
         let token = self.callers.admit(envelope.responder, deadline);
         Input::Command(Incoming { token, name: envelope.name.to_string(), payload: envelope.payload })
     }
@@ -236,14 +239,14 @@ impl EntityTask {
         if self.closing_until.is_some_and(|until| until <= now) {
             return Some(Input::CloseTimedOut);
         }
-        let idle = self.lifecycle.is_idle() && self.idle_since + self.passivate_after <= now;
+        let idle = self.lifecycle.is_idle() && after(self.idle_since, self.passivate_after) <= now;
         idle.then_some(Input::IdleTimeout)
     }
 
     /// The next moment at which [`Self::expired`] may find something.
     fn deadline(&mut self) -> Instant {
-        let idle = self.idle_since + self.passivate_after;
-        let far = self.idle_since + Duration::from_secs(3600);
+        let idle = after(self.idle_since, self.passivate_after);
+        let far = self.idle_since + FAR;
         let own = self.closing_until.unwrap_or(if self.lifecycle.is_idle() { idle } else { far });
         self.callers.next_deadline().map_or(own, |deadline| deadline.min(own))
     }
@@ -378,6 +381,11 @@ impl Callers {
         self.next_deadline().filter(|deadline| *deadline <= now)?;
         self.deadlines.pop_front().map(|(_, token)| token)
     }
+}
+
+/// A time that no clock can show is just far away.
+fn after(start: Instant, wait: Duration) -> Instant {
+    start.checked_add(wait).unwrap_or(start + 24 * 365 * FAR)
 }
 
 async fn read(inbound: &mut Option<EntityStream>) -> Result<Option<EventSourcedStreamOut>, Status> {
