@@ -19,7 +19,7 @@ pub trait Service {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared as a Cloudstate entity",
     label = "this type has no entity attribute",
-    note = "annotate the struct, for example `#[event_sourced_entity(service = shopping_cart, persistence_id = \"shopping-cart\")]`"
+    note = "annotate the struct, for example `#[event_sourced_entity(service = shopping_cart, persistence_id = \"shopping-cart\")]` or `#[action(service = sums)]`"
 )]
 pub trait Entity: Sized + 'static {
     /// The gRPC service whose commands the entity handles.

@@ -1,0 +1,4 @@
+include!("../parts/action_contract.rs");
+include!("../parts/action.rs");
+
+fn main() {}
