@@ -13,6 +13,7 @@ use crate::{
 
 mod action;
 mod call_constructors;
+mod crdt;
 mod descriptor_constant;
 mod dispatcher;
 mod entity_kind;
@@ -22,7 +23,7 @@ use entity_kind::{EVENT_SOURCED, UNARY, VALUE};
 
 /// Functions in a service's module that no rpc may take the name of.
 pub(crate) const RESERVED_FUNCTIONS: &[&str] =
-    &[EVENT_SOURCED.dispatcher, VALUE.dispatcher, action::DISPATCHER];
+    &[EVENT_SOURCED.dispatcher, VALUE.dispatcher, crdt::DISPATCHER, action::DISPATCHER];
 
 /// Gives each service a module beside the messages of its package.
 pub(crate) struct ServiceModules {
@@ -53,6 +54,7 @@ fn service_module(service: &Service) -> TokenStream {
             (handler_trait::generate(service, kind), dispatcher::generate(service, kind));
         quote!(#handler_trait #dispatcher)
     });
+    let crdt = crdt::generate(service);
     let action = action::generate(service);
     let call_constructors = call_constructors::generate(service);
     quote! {
@@ -61,6 +63,7 @@ fn service_module(service: &Service) -> TokenStream {
             #descriptor_constant
             #(#unary_kinds)*
             #unary_only
+            #crdt
             #action
             #call_constructors
         }

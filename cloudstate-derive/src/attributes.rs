@@ -19,6 +19,12 @@ pub(crate) const VALUE_ENTITY: Options = Options {
     subject: "the entity's state",
     names: &["service", "persistence_id", "passivate_after", "crate"],
 };
+/// The options of `#[crdt_entity]`.
+pub(crate) const CRDT_ENTITY: Options = Options {
+    attribute: "#[crdt_entity]",
+    subject: "the entity's CRDT",
+    names: &["service", "passivate_after", "crate"],
+};
 /// The options of `#[cloudstate]` on a field.
 pub(crate) const FIELD: Options =
     Options { attribute: "#[cloudstate]", subject: "a dependency", names: &["dependency"] };
@@ -26,7 +32,8 @@ pub(crate) const FIELD: Options =
 pub(crate) const ACTION: Options =
     Options { attribute: "#[action]", subject: "the action's dependencies", names: &["service", "crate"] };
 /// The options of `#[event]` on an enum.
-pub(crate) const EVENT_ENUM: Options = Options { attribute: "#[event]", subject: "events", names: &["crate"] };
+pub(crate) const EVENT_ENUM: Options =
+    Options { attribute: "#[event]", subject: "events", names: &["crate"] };
 /// The options of `#[event]` on a variant.
 pub(crate) const EVENT_VARIANT: Options =
     Options { attribute: "#[event]", subject: "an event", names: &["alias", "upcast_from"] };

@@ -1,6 +1,7 @@
 //! From models to code. Nothing is decided here.
 
 mod action;
+mod crdt;
 mod entity;
 mod event;
 mod event_sourced;
@@ -14,7 +15,7 @@ use syn::Item;
 
 use crate::diagnostics::Diagnostics;
 use crate::fallback;
-use crate::model::{Action, EventEnum, EventSourcedEntity, ValueEntity, fields};
+use crate::model::{Action, CrdtEntity, EventEnum, EventSourcedEntity, ValueEntity, fields};
 
 /// The item as it was written, followed by what the attribute adds.
 pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -26,6 +27,12 @@ pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) ->
 pub(crate) fn value_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let read = |item: &Item, diagnostics: &mut _| ValueEntity::read(arguments, item, diagnostics);
     attribute(item, read, value::glue, fallback::value)
+}
+
+/// The item as it was written, followed by what the attribute adds.
+pub(crate) fn crdt_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let read = |item: &Item, diagnostics: &mut _| CrdtEntity::read(arguments, item, diagnostics);
+    attribute(item, read, crdt::glue, fallback::crdt)
 }
 
 /// The item as it was written, followed by what the attribute adds.

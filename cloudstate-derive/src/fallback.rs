@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{DeriveInput, parse_quote};
 
 use crate::expand;
-use crate::model::{Action, Declaration, EventSourcedEntity, ValueEntity};
+use crate::model::{Action, CrdtEntity, Declaration, EventSourcedEntity, ValueEntity};
 
 /// An event sourced entity whose handlers are never called.
 pub(crate) fn event_sourced(model: &EventSourcedEntity) -> TokenStream {
@@ -46,6 +46,31 @@ fn entity(model: &Declaration, kind: &str, items: TokenStream) -> TokenStream {
                 ::core::unreachable!()
             }
             #items
+        }
+    }
+}
+
+/// A CRDT entity whose handlers are never called.
+pub(crate) fn crdt(model: &CrdtEntity) -> TokenStream {
+    let Declaration { entity: name, sdk, generics, .. } = &model.declaration;
+    let (generics, _, bounds) = generics.split_for_impl();
+    let entity = expand::entity(&model.declaration, "crdt");
+    quote! {
+        #entity
+        #[automatically_derived]
+        impl #generics #sdk::crdt::Handler for #name #bounds {
+            type Root = #sdk::crdt::Flag;
+            fn handle(
+                &mut self,
+                _: &str,
+                _: &#sdk::Any,
+                _: &#sdk::Context,
+            ) -> ::core::result::Result<#sdk::macro_support::RawReply<Self>, #sdk::macro_support::CommandError> {
+                ::core::unreachable!()
+            }
+            fn root(&mut self) -> &mut Self::Root {
+                ::core::unreachable!()
+            }
         }
     }
 }

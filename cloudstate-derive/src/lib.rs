@@ -25,6 +25,12 @@ pub fn value_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::value_entity(arguments.into(), item.into()).into()
 }
 
+/// See `cloudstate_sdk::crdt::crdt_entity`.
+#[proc_macro_attribute]
+pub fn crdt_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::crdt_entity(arguments.into(), item.into()).into()
+}
+
 /// See `cloudstate_sdk::action::action`.
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -1,6 +1,7 @@
 //! What the user wrote, as plain data that keeps the tokens for their spans.
 
 mod action;
+mod crdt;
 mod declaration;
 mod event;
 mod event_sourced;
@@ -8,6 +9,7 @@ pub(crate) mod fields;
 mod value;
 
 pub(crate) use action::Action;
+pub(crate) use crdt::CrdtEntity;
 pub(crate) use declaration::Declaration;
 pub(crate) use event::{Alias, EventEnum, Variant};
 pub(crate) use event_sourced::EventSourcedEntity;

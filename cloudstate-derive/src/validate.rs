@@ -80,6 +80,27 @@ pub(crate) fn single_state(
     }
 }
 
+/// What is replicated is in exactly one field.
+pub(crate) fn single_root(item: &ItemStruct, fields: &[(Member, &Type)], diagnostics: &mut Diagnostics) {
+    let name = &item.ident;
+    match fields.len() {
+        0 => diagnostics.error(
+            name,
+            format_args!(
+                "`{name}` has no field with a CRDT; it needs exactly one, such as `struct {name}(ORSet<String>);`"
+            ),
+        ),
+        1 => {}
+        number => diagnostics.error(
+            name,
+            format_args!(
+                "`{name}` has {number} fields, and an entity replicates exactly one CRDT: use an `ORMap` for several, \
+                 and mark what is not replicated with `#[cloudstate(dependency)]`"
+            ),
+        ),
+    }
+}
+
 pub(crate) fn service(arguments: &Arguments, diagnostics: &mut Diagnostics) -> Option<Path> {
     const EXPECTED: &str = "the path of the module generated for the gRPC service";
     match arguments.once("service", diagnostics).map(|argument| &argument.value) {

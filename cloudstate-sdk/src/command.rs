@@ -7,6 +7,7 @@ mod forward;
 mod metadata;
 pub(crate) mod reply;
 mod side_effect;
+mod stream_call;
 mod stream_reply;
 
 pub use context::Context;
@@ -16,4 +17,5 @@ pub use forward::ServiceCall;
 pub use metadata::{Metadata, MetadataValue};
 pub use reply::{CommandEffect, Effect, Reply};
 pub use side_effect::SideEffect;
+pub use stream_call::StreamCall;
 pub use stream_reply::{Replies, StreamReply};

@@ -34,6 +34,10 @@ pub(crate) trait Protocol: Sized + 'static {
 
     /// `None` for any other message.
     fn into_init(message: Self::In) -> Option<Self::Init>;
+    /// Whether the proxy may say this in place of an `init`, before it ends the stream.
+    fn is_farewell(_: &Self::In) -> bool {
+        false
+    }
     fn service_name(init: &Self::Init) -> &str;
     fn reply(reply: Self::Reply) -> Self::Out;
     fn failure(failure: proto::Failure) -> Self::Out;
@@ -101,6 +105,10 @@ impl<P: Protocol> Conversation<P> {
 
     pub(crate) fn step(&mut self, message: P::In) -> Step<P::Out> {
         let outcome = match &mut self.phase {
+            Phase::AwaitsInit if P::is_farewell(&message) => {
+                self.phase = Phase::Over;
+                Ok(None)
+            }
             Phase::AwaitsInit => self.start(message).map(|()| None),
             Phase::Live(live) => live.step(message),
             Phase::Over => Ok(None),

@@ -15,13 +15,18 @@
 //! has changed: it is sent with the command's reply, or taken back when the command fails.
 
 mod any_crdt;
+mod conversation;
 mod data_type;
 mod delta;
 mod elements;
 mod encoded;
+mod entity;
 mod flag;
+mod followers;
 mod g_counter;
 mod g_set;
+pub(crate) mod instance;
+mod kind;
 mod lww_register;
 mod lww_register_map;
 mod or_map;
@@ -29,15 +34,36 @@ mod or_multi_map;
 mod or_set;
 mod pn_counter;
 mod pn_counter_map;
+mod streamed;
 mod value;
 mod vote;
+mod write;
 
+pub use crate::Any;
+pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata, Reply, ServiceCall};
 pub use any_crdt::AnyCrdt;
+/// Declares a struct a CRDT entity. One of its fields is the CRDT; the struct stays as it is written.
+///
+/// | Option | means |
+/// |---|---|
+/// | `service = presence` | the module that `cloudstate-build` generated for the gRPC service. Required |
+/// | `passivate_after = "30s"` | how long an entity may be idle before the proxy drops it from the user function's memory (`ms`, `s`, `m`, `h`). Without it the proxy decides |
+/// | `crate = "::my_sdk"` | where a renamed SDK is found |
+///
+/// The CRDT is the one field without `#[cloudstate(dependency)]`.
+///
+/// A struct with `Default` is found by [`serve`](crate::serve); one without is registered with
+/// [`register_with`](crate::CloudState::register_with): for example one with an [`AnyCrdt`], whose type the entity id
+/// decides. So is a generic one.
+#[doc(inline)]
+pub use cloudstate_derive::crdt_entity;
 pub use data_type::Crdt;
 pub use delta::{CrdtError, Delta};
+pub use entity::{CrdtEntity, Handler};
 pub use flag::Flag;
 pub use g_counter::GCounter;
 pub use g_set::GSet;
+pub use kind::Kind;
 pub use lww_register::{Clock, LWWRegister};
 pub use lww_register_map::LWWRegisterMap;
 pub use or_map::ORMap;
@@ -45,5 +71,17 @@ pub use or_multi_map::ORMultiMap;
 pub use or_set::ORSet;
 pub use pn_counter::PNCounter;
 pub use pn_counter_map::PNCounterMap;
+pub use streamed::{Cancelled, StreamEffect, StreamMessage, StreamReply};
 pub use value::{CrdtValue, LookupOf};
 pub use vote::Vote;
+pub use write::WriteConsistency;
+
+pub mod testkit {
+    //! Runs an entity in a unit test, without network or runtime.
+    pub use crate::testkit::Answer;
+    pub use crate::testkit::crdt::{Cancellation, Follower, Message, Outcome, TestKit};
+}
+
+#[doc(hidden)]
+pub use streamed::{RawReply, call, call_streamed};
+pub(crate) use write::Write;

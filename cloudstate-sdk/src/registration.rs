@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::{Context, Entity, EntityKind, Service, action, conversation, event_sourced, value};
+use crate::{Context, Entity, EntityKind, Service, action, conversation, crdt, event_sourced, value};
 
 /// Makes a new entity.
 pub(crate) type Create<E> = Arc<dyn Fn(&Context) -> E + Send + Sync>;
@@ -25,6 +25,7 @@ pub struct Component {
 pub(crate) enum Host {
     EventSourced(Box<dyn conversation::Host<event_sourced::Kind>>),
     Value(Box<dyn conversation::Host<value::Kind>>),
+    Crdt(Box<dyn conversation::Host<crdt::Kind>>),
     Action(action::host::Start),
 }
 
@@ -51,6 +52,7 @@ impl Component {
         match self.host {
             Host::EventSourced(_) => cloudstate_proto::entity_type::EVENT_SOURCED,
             Host::Value(_) => cloudstate_proto::entity_type::VALUE_ENTITY,
+            Host::Crdt(_) => cloudstate_proto::entity_type::CRDT,
             Host::Action(_) => cloudstate_proto::entity_type::ACTION,
         }
     }

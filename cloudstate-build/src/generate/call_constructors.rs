@@ -1,4 +1,4 @@
-//! A function for each unary rpc that makes a typed call of it.
+//! A function for each rpc with one request that makes a typed call of it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,11 +7,16 @@ use super::{deprecated, doc_line, identifier, rust_type};
 use crate::service_model::{Method, Service};
 
 pub(super) fn generate(service: &Service) -> TokenStream {
-    service.methods.iter().filter(|method| method.is_unary()).map(call_constructor).collect()
+    service.methods.iter().filter(|method| !method.is_client_streaming).map(call_constructor).collect()
 }
 
 fn call_constructor(method: &Method) -> TokenStream {
-    let docs = doc_line(&format!("Calls `{}`: for forwards, side effects and tests.", method.name));
+    let (call, purpose) = if method.is_server_streaming {
+        (quote!(StreamCall), "for tests")
+    } else {
+        (quote!(ServiceCall), "for forwards, side effects and tests")
+    };
+    let docs = doc_line(&format!("Calls `{}`: {purpose}.", method.name));
     let deprecated = deprecated(method);
     let name = &method.name;
     let function = identifier(&method.function);
@@ -20,8 +25,8 @@ fn call_constructor(method: &Method) -> TokenStream {
     quote! {
         #docs
         #deprecated
-        pub fn #function(command: #input) -> ::cloudstate_sdk::ServiceCall<#output> {
-            ::cloudstate_sdk::ServiceCall::new(<Service as ::cloudstate_sdk::Service>::NAME, #name, &command)
+        pub fn #function(command: #input) -> ::cloudstate_sdk::#call<#output> {
+            ::cloudstate_sdk::#call::new(<Service as ::cloudstate_sdk::Service>::NAME, #name, &command)
         }
     }
 }

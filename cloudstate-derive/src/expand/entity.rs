@@ -1,7 +1,7 @@
 //! What the attributes of all kinds add.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::model::Declaration;
@@ -12,7 +12,11 @@ pub(crate) fn entity(model: &Declaration, kind: &str) -> Option<TokenStream> {
     let kind = format_ident!("{kind}");
     let service = model.service.as_ref()?;
     let (generics, _, bounds) = model.generics.split_for_impl();
-    let persistence_id = model.persistence_id.iter();
+    // What stores nothing has none, but proxies want a name that no other entity has.
+    let persistence_id = match &model.persistence_id {
+        Some(id) => id.to_token_stream(),
+        None => quote!(<#service::Service as #sdk::Service>::NAME),
+    };
     let passivate_after = model.passivate_after.map(|idle| {
         let milliseconds = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         quote! {
@@ -20,13 +24,12 @@ pub(crate) fn entity(model: &Declaration, kind: &str) -> Option<TokenStream> {
                 ::core::option::Option::Some(::core::time::Duration::from_millis(#milliseconds));
         }
     });
-    // After a mistake there is no id, and this code never runs.
     Some(quote! {
         #[automatically_derived]
         impl #generics #sdk::Entity for #entity #bounds {
             type Service = #service::Service;
             type Kind = #sdk::#kind::Kind;
-            const PERSISTENCE_ID: &'static str = ::core::concat!(#(#persistence_id)*);
+            const PERSISTENCE_ID: &'static str = #persistence_id;
             #passivate_after
             const PACKAGE: ::core::option::Option<(&'static str, &'static str)> =
                 ::core::option::Option::Some((::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION")));

@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{Metadata, ServiceCall, SideEffect};
 use crate::action::ActionAnswer;
-use crate::{Failure, event_sourced::PendingEvents, payload::ProtobufMessage, value::PendingUpdate};
+use crate::{
+    Failure, crdt::Write, event_sourced::PendingEvents, payload::ProtobufMessage, value::PendingUpdate,
+};
 
 /// What a command handler of the entity `E` returns: an effect that answers with an `M`, or an error that
 /// fails the command and changes nothing.
@@ -29,6 +31,8 @@ pub(crate) enum Change<E> {
     Events(Box<dyn PendingEvents<E>>),
     Update(Box<dyn PendingUpdate<E>>),
     Delete,
+    /// Of a CRDT, which was changed in place.
+    Write(Write),
 }
 
 pub(crate) enum Answer<E, M> {

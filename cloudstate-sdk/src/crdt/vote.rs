@@ -110,10 +110,14 @@ impl Crdt for Vote {
         let (Ok(for_it), Ok(voters)) = (u32::try_from(votes_for), u32::try_from(total_voters)) else {
             return Err(CrdtError::new(Kind::ImpossibleVote { votes_for, total_voters }));
         };
-        self.ballot = Ballot { own: self_vote, votes_for: for_it };
-        self.sent = self.ballot;
-        self.voters = voters;
-        self.known = true;
+        if voters == 0 {
+            // From a user function, which leaves the counting to the proxy.
+            self.vote(self_vote);
+        } else {
+            self.ballot = Ballot { own: self_vote, votes_for: for_it };
+            self.voters = voters;
+        }
+        self.mark_sent();
         Ok(())
     }
 

@@ -131,7 +131,11 @@ impl<'a> Contract<'a> {
         let mut problems = Vec::new();
         // An action may stream, and there is only one of it.
         let is_action = matches!(component.host, Host::Action(_));
-        if !is_action && (method.client_streaming || method.server_streaming) {
+        let is_crdt = matches!(component.host, Host::Crdt(_));
+        if is_crdt && method.client_streaming {
+            problems.push("it has a stream of requests; CRDT entities take one at a time".into());
+        }
+        if !is_action && !is_crdt && (method.client_streaming || method.server_streaming) {
             problems.push("it is streamed; event sourced entities have unary rpcs only".into());
         }
         let Some(input) = self.message(&method.input_type) else {

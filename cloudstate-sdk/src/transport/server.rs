@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloudstate_proto::EntitySpec;
 use cloudstate_proto::action::action_protocol_server::ActionProtocolServer;
+use cloudstate_proto::crdt::crdt_server::CrdtServer;
 use cloudstate_proto::entity_discovery_server::EntityDiscoveryServer;
 use cloudstate_proto::eventsourced::event_sourced_server::EventSourcedServer;
 use cloudstate_proto::valueentity::value_entity_server::ValueEntityServer;
@@ -57,6 +58,7 @@ pub(crate) async fn serve(
     };
     let mut event_sourced = HashMap::new();
     let mut value = HashMap::new();
+    let mut crdts = HashMap::new();
     let mut actions = HashMap::new();
     for component in parts.components {
         match component.host {
@@ -65,6 +67,9 @@ pub(crate) async fn serve(
             }
             Host::Value(host) => {
                 value.insert(component.service, host);
+            }
+            Host::Crdt(host) => {
+                crdts.insert(component.service, host);
             }
             Host::Action(start) => {
                 actions.insert(component.service, start());
@@ -79,6 +84,7 @@ pub(crate) async fn serve(
     let max_reply_size = parts.limits.max_reply_size;
     let event_sourced = EntityStreams::new(event_sourced, max_reply_size, &agreements, &shutdown);
     let value = EntityStreams::new(value, max_reply_size, &agreements, &shutdown);
+    let crdts = EntityStreams::new(crdts, max_reply_size, &agreements, &shutdown);
     let mut watch = shutdown.watch();
     // No limit on streams, their age or their idleness: a stream lives as long as its entity.
     let server = Server::builder()
@@ -89,6 +95,7 @@ pub(crate) async fn serve(
             EventSourcedServer::new(event_sourced).max_decoding_message_size(parts.limits.max_message_size),
         )
         .add_service(ValueEntityServer::new(value).max_decoding_message_size(parts.limits.max_message_size))
+        .add_service(CrdtServer::new(crdts).max_decoding_message_size(parts.limits.max_message_size))
         .add_service(
             ActionProtocolServer::new(actions).max_decoding_message_size(parts.limits.max_message_size),
         )

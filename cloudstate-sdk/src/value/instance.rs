@@ -31,9 +31,7 @@ impl<E: ValueEntity + Handler> Instance<E> {
         let mut instance = Self { entity, create, exchange };
         // A proxy says in either way that nothing is stored.
         if let Some(stored) = init.state.and_then(|state| state.value) {
-            instance
-                .restore(&stored)
-                .map_err(|fault| fault.about::<E>(instance.exchange.context()))?;
+            instance.restore(&stored).map_err(|fault| fault.about::<E>(instance.exchange.context()))?;
         }
         Ok(instance)
     }
@@ -90,7 +88,7 @@ impl<E: ValueEntity + Handler> Instance<E> {
             Change::Update(update) => Pending::Update(update),
             Change::Delete => Pending::Delete((self.create)(context)),
             Change::None => Pending::Nothing,
-            Change::Events(_) => panic!("a value entity stores no events"),
+            Change::Events(_) | Change::Write(_) => panic!("a value entity stores a value, and nothing else"),
         };
         let mut reply = ValueEntityReply {
             command_id: context.command_id(),

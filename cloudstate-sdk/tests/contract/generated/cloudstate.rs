@@ -9,6 +9,9 @@ pub mod cloudstate {
             pub mod action {
                 include!("cloudstate.tck.model.action.proto.rs");
             }
+            pub mod crdt {
+                include!("cloudstate.tck.model.crdt.proto.rs");
+            }
             pub mod eventlogeventing {
                 include!("cloudstate.tck.model.eventlogeventing.proto.rs");
             }
@@ -21,6 +24,9 @@ pub mod cloudstate {
 #[allow(unused, deprecated, missing_docs, unreachable_pub, nonstandard_style, rustdoc::all, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
 pub mod com {
     pub mod example {
+        pub mod presence {
+            include!("com.example.presence.proto.rs");
+        }
         pub mod profiles {
             include!("com.example.profiles.proto.rs");
         }

@@ -275,6 +275,72 @@ pub mod action_tck_model {
         )]
         pub trait Value {}
     }
+    /// The commands of `cloudstate.tck.model.action.ActionTckModel`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.action.ActionTckModel`",
+        label = "this entity needs its command handlers",
+        note = "write `impl action_tck_model::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity + one_request::Crdt {
+        /// Handles the command `ProcessUnary`.
+        ///
+        /// HTTP: `POST /tck/model/action/unary`.
+        fn process_unary(
+            &mut self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+        /// Handles the command `ProcessStreamedOut`.
+        fn process_streamed_out(
+            &mut self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Response, Self::Error>;
+    }
+    mod one_request {
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` cannot be a CRDT entity: its commands come one at a time, and the rpc `ProcessStreamedIn` of `cloudstate.tck.model.action.ActionTckModel` has a stream of requests",
+            label = "has streamed requests",
+            note = "streamed: `ProcessStreamedIn`, `ProcessStreamed`; move them to a service of their own, for an action"
+        )]
+        pub trait Crdt {}
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "ProcessUnary" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::process_unary(entity, command, context) },
+                )
+            }
+            "ProcessStreamedOut" => {
+                ::cloudstate_sdk::macro_support::call_crdt_streamed(
+                    payload,
+                    |command| { Crdt::process_streamed_out(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `cloudstate.tck.model.action.ActionTckModel`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.action.ActionTckModel`",
@@ -356,6 +422,16 @@ pub mod action_tck_model {
         ::cloudstate_sdk::ServiceCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
             "ProcessUnary",
+            &command,
+        )
+    }
+    /// Calls `ProcessStreamedOut`: for tests.
+    pub fn process_streamed_out(
+        command: super::Request,
+    ) -> ::cloudstate_sdk::StreamCall<super::Response> {
+        ::cloudstate_sdk::StreamCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "ProcessStreamedOut",
             &command,
         )
     }
@@ -445,6 +521,50 @@ pub mod action_two {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { Value::call(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The commands of `cloudstate.tck.model.action.ActionTwo`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.action.ActionTwo`",
+        label = "this entity needs its command handlers",
+        note = "write `impl action_two::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Call`.
+        fn call(
+            &mut self,
+            command: super::OtherRequest,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Call" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::call(entity, command, context) },
                 )
             }
             _ => {

@@ -337,6 +337,86 @@ pub mod event_log_subscriber_model {
         )]
         pub trait Value {}
     }
+    /// The commands of `cloudstate.tck.model.eventlogeventing.EventLogSubscriberModel`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.eventlogeventing.EventLogSubscriberModel`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_log_subscriber_model::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `ProcessEventOne`.
+        fn process_event_one(
+            &mut self,
+            command: super::EventOne,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+        /// Handles the command `ProcessEventTwo`.
+        fn process_event_two(
+            &mut self,
+            command: super::EventTwo,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Response, Self::Error>;
+        /// Handles the command `Effect`.
+        fn effect(
+            &mut self,
+            command: super::EffectRequest,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+        /// Handles the command `ProcessAnyEvent`.
+        fn process_any_event(
+            &mut self,
+            command: ::cloudstate_sdk::Any,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "ProcessEventOne" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::process_event_one(entity, command, context) },
+                )
+            }
+            "ProcessEventTwo" => {
+                ::cloudstate_sdk::macro_support::call_crdt_streamed(
+                    payload,
+                    |command| { Crdt::process_event_two(entity, command, context) },
+                )
+            }
+            "Effect" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::effect(entity, command, context) },
+                )
+            }
+            "ProcessAnyEvent" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::process_any_event(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `cloudstate.tck.model.eventlogeventing.EventLogSubscriberModel`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.eventlogeventing.EventLogSubscriberModel`",
@@ -419,6 +499,16 @@ pub mod event_log_subscriber_model {
         ::cloudstate_sdk::ServiceCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
             "ProcessEventOne",
+            &command,
+        )
+    }
+    /// Calls `ProcessEventTwo`: for tests.
+    pub fn process_event_two(
+        command: super::EventTwo,
+    ) -> ::cloudstate_sdk::StreamCall<super::Response> {
+        ::cloudstate_sdk::StreamCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "ProcessEventTwo",
             &command,
         )
     }
@@ -532,6 +622,52 @@ pub mod event_sourced_entity_one {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { Value::emit_event(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The commands of `cloudstate.tck.model.eventlogeventing.EventSourcedEntityOne`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.eventlogeventing.EventSourcedEntityOne`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_entity_one::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `EmitEvent`.
+        ///
+        /// Entity key: `id`.
+        fn emit_event(
+            &mut self,
+            command: super::EmitEventRequest,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "EmitEvent" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::emit_event(entity, command, context) },
                 )
             }
             _ => {
@@ -679,6 +815,52 @@ pub mod event_sourced_entity_two {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { Value::emit_json_event(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The commands of `cloudstate.tck.model.eventlogeventing.EventSourcedEntityTwo`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.eventlogeventing.EventSourcedEntityTwo`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_entity_two::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `EmitJsonEvent`.
+        ///
+        /// Entity key: `id`.
+        fn emit_json_event(
+            &mut self,
+            command: super::JsonEvent,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "EmitJsonEvent" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::emit_json_event(entity, command, context) },
                 )
             }
             _ => {

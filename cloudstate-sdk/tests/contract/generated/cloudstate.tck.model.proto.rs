@@ -251,6 +251,54 @@ pub mod event_sourced_tck_model {
             }
         }
     }
+    /// The commands of `cloudstate.tck.model.EventSourcedTckModel`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.EventSourcedTckModel`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_tck_model::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Process`.
+        ///
+        /// Entity key: `id`.
+        ///
+        /// HTTP: `POST /tck/model/eventsourced/{id}`.
+        fn process(
+            &mut self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Process" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::process(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `cloudstate.tck.model.EventSourcedTckModel`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.EventSourcedTckModel`",
@@ -400,6 +448,52 @@ pub mod event_sourced_two {
             }
         }
     }
+    /// The commands of `cloudstate.tck.model.EventSourcedTwo`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.EventSourcedTwo`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_two::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Call`.
+        ///
+        /// Entity key: `id`.
+        fn call(
+            &mut self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Call" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::call(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `cloudstate.tck.model.EventSourcedTwo`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `cloudstate.tck.model.EventSourcedTwo`",
@@ -535,6 +629,52 @@ pub mod event_sourced_configured {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { Value::call(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The commands of `cloudstate.tck.model.EventSourcedConfigured`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `cloudstate.tck.model.EventSourcedConfigured`",
+        label = "this entity needs its command handlers",
+        note = "write `impl event_sourced_configured::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Call`.
+        ///
+        /// Entity key: `id`.
+        fn call(
+            &mut self,
+            command: super::Request,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Response, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Call" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::call(entity, command, context) },
                 )
             }
             _ => {

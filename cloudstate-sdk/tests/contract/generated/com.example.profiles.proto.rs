@@ -238,6 +238,86 @@ pub mod profiles {
             }
         }
     }
+    /// The commands of `com.example.profiles.Profiles`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `com.example.profiles.Profiles`",
+        label = "this entity needs its command handlers",
+        note = "write `impl profiles::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Sets the name.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /profiles/{user_id}`.
+        fn set(
+            &mut self,
+            command: super::SetProfile,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Profile, Self::Error>;
+        /// Shows the profile.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /profiles/{user_id}`.
+        fn get(
+            &mut self,
+            command: super::GetProfile,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Profile, Self::Error>;
+        /// Removes the profile.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `DELETE /profiles/{user_id}`.
+        fn forget(
+            &mut self,
+            command: super::ForgetProfile,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Set" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::set(entity, command, context) },
+                )
+            }
+            "Get" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::get(entity, command, context) },
+                )
+            }
+            "Forget" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::forget(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `com.example.profiles.Profiles`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `com.example.profiles.Profiles`",

@@ -260,6 +260,86 @@ pub mod shopping_cart {
             }
         }
     }
+    /// The commands of `com.example.shoppingcart.ShoppingCart`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `com.example.shoppingcart.ShoppingCart`",
+        label = "this entity needs its command handlers",
+        note = "write `impl shopping_cart::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Puts items into the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /cart/{user_id}/items/add`.
+        fn add_item(
+            &mut self,
+            command: super::AddLineItem,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Takes a product out of the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `POST /cart/{user_id}/items/{product_id}/remove`.
+        fn remove_item(
+            &mut self,
+            command: super::RemoveLineItem,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// What is in the cart.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /carts/{user_id}`, `GET /carts/{user_id}/items`.
+        fn get_cart(
+            &mut self,
+            command: super::GetShoppingCart,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Cart, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "AddItem" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::add_item(entity, command, context) },
+                )
+            }
+            "RemoveItem" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::remove_item(entity, command, context) },
+                )
+            }
+            "GetCart" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::get_cart(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `com.example.shoppingcart.ShoppingCart`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `com.example.shoppingcart.ShoppingCart`",

@@ -142,6 +142,70 @@ pub mod sums {
         )]
         pub trait Value {}
     }
+    /// The commands of `com.example.sums.Sums`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `com.example.sums.Sums`",
+        label = "this entity needs its command handlers",
+        note = "write `impl sums::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity + one_request::Crdt {
+        /// Handles the command `Square`.
+        fn square(
+            &mut self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Counts from 1.
+        fn count_to(
+            &mut self,
+            command: super::Count,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Number, Self::Error>;
+    }
+    mod one_request {
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` cannot be a CRDT entity: its commands come one at a time, and the rpc `Sum` of `com.example.sums.Sums` has a stream of requests",
+            label = "has streamed requests",
+            note = "streamed: `Sum`, `Running`; move them to a service of their own, for an action"
+        )]
+        pub trait Crdt {}
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Square" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::square(entity, command, context) },
+                )
+            }
+            "CountTo" => {
+                ::cloudstate_sdk::macro_support::call_crdt_streamed(
+                    payload,
+                    |command| { Crdt::count_to(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `com.example.sums.Sums`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `com.example.sums.Sums`",
@@ -221,6 +285,16 @@ pub mod sums {
         ::cloudstate_sdk::ServiceCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
             "Square",
+            &command,
+        )
+    }
+    /// Calls `CountTo`: for tests.
+    pub fn count_to(
+        command: super::Count,
+    ) -> ::cloudstate_sdk::StreamCall<super::Number> {
+        ::cloudstate_sdk::StreamCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "CountTo",
             &command,
         )
     }
@@ -359,6 +433,70 @@ pub mod numbers {
             note = "streamed: `OnNumbers`; move them to a service of their own, for an action"
         )]
         pub trait Value {}
+    }
+    /// The commands of `com.example.sums.Numbers`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `com.example.sums.Numbers`",
+        label = "this entity needs its command handlers",
+        note = "write `impl numbers::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity + one_request::Crdt {
+        /// Handles the command `OnNumber`.
+        fn on_number(
+            &mut self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Handles the command `OnOther`.
+        fn on_other(
+            &mut self,
+            command: ::cloudstate_sdk::Any,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+    }
+    mod one_request {
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` cannot be a CRDT entity: its commands come one at a time, and the rpc `OnNumbers` of `com.example.sums.Numbers` has a stream of requests",
+            label = "has streamed requests",
+            note = "streamed: `OnNumbers`; move them to a service of their own, for an action"
+        )]
+        pub trait Crdt {}
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "OnNumber" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::on_number(entity, command, context) },
+                )
+            }
+            "OnOther" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::on_other(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
     }
     /// The rpcs of `com.example.sums.Numbers`, for an action.
     #[diagnostic::on_unimplemented(

@@ -109,6 +109,50 @@ pub mod http_gateway {
             }
         }
     }
+    /// The commands of `awkward.type.v1.child.HTTPGateway`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.child.HTTPGateway`",
+        label = "this entity needs its command handlers",
+        note = "write `impl http_gateway::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Get`.
+        fn get(
+            &mut self,
+            command: super::Child,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Child, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Get" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::get(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `awkward.type.v1.child.HTTPGateway`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `awkward.type.v1.child.HTTPGateway`",

@@ -793,6 +793,198 @@ pub mod r#type {
             }
         }
     }
+    /// The commands of `awkward.type.v1.Type`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.Type`",
+        label = "this entity needs its command handlers",
+        note = "write `impl r#type::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// A block
+        ///
+        /// ```text
+        /// panic!("without an end");
+        /// ```
+        fn r#match(
+            &mut self,
+            command: super::Self_,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Result, Self::Error>;
+        /// Handles the command `Self`.
+        fn self_(
+            &mut self,
+            command: super::Option,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Self_, Self::Error>;
+        /// An rpc named as a function of the entity's own trait is.
+        fn apply(
+            &mut self,
+            command: super::Result,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Option, Self::Error>;
+        /// Handles the command `Clone`.
+        fn clone(
+            &mut self,
+            command: (),
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Handles the command `Service`.
+        fn service(
+            &mut self,
+            command: super::outer::middle::Inner,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::outer::kind::Nothing, Self::Error>;
+        /// Handles the command `HTTPRequest2XX`.
+        fn http_request2_xx(
+            &mut self,
+            command: ::cloudstate_sdk::Any,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<
+            Self,
+            ::cloudstate_sdk::google::api::HttpBody,
+            Self::Error,
+        >;
+        /// Handles the command `async`.
+        fn r#async(
+            &mut self,
+            command: ::cloudstate_sdk::prost::alloc::string::String,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<
+            Self,
+            ::cloudstate_sdk::prost::alloc::vec::Vec<u8>,
+            Self::Error,
+        >;
+        /// Handles the command `entity`.
+        fn entity(
+            &mut self,
+            command: i64,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, f64, Self::Error>;
+        /// Handles the command `name`.
+        fn name(
+            &mut self,
+            command: bool,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, u32, Self::Error>;
+        /// Handles the command `command`.
+        fn command(
+            &mut self,
+            command: ::cloudstate_sdk::prost_types::Timestamp,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<
+            Self,
+            ::cloudstate_sdk::prost_types::Duration,
+            Self::Error,
+        >;
+        /// Handles the command `context`.
+        fn context(
+            &mut self,
+            command: super::Everything,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Outer, Self::Error>;
+        /// Handles the command `payload`.
+        fn payload(
+            &mut self,
+            command: super::child::Child,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::super::super::old::Old, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Match" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::r#match(entity, command, context) },
+                )
+            }
+            "Self" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::self_(entity, command, context) },
+                )
+            }
+            "Apply" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::apply(entity, command, context) },
+                )
+            }
+            "Clone" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::clone(entity, command, context) },
+                )
+            }
+            "Service" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::service(entity, command, context) },
+                )
+            }
+            "HTTPRequest2XX" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::http_request2_xx(entity, command, context) },
+                )
+            }
+            "async" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::r#async(entity, command, context) },
+                )
+            }
+            "entity" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::entity(entity, command, context) },
+                )
+            }
+            "name" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::name(entity, command, context) },
+                )
+            }
+            "command" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::command(entity, command, context) },
+                )
+            }
+            "context" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::context(entity, command, context) },
+                )
+            }
+            "payload" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::payload(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `awkward.type.v1.Type`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `awkward.type.v1.Type`",
@@ -1177,6 +1369,37 @@ pub mod snake_case_service {
             }
         }
     }
+    /// The commands of `awkward.type.v1.snake_case_service`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.snake_case_service`",
+        label = "this entity needs its command handlers",
+        note = "write `impl snake_case_service::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {}
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `awkward.type.v1.snake_case_service`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `awkward.type.v1.snake_case_service`",
@@ -1282,6 +1505,50 @@ pub mod http_gateway {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { Value::get(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
+    /// The commands of `awkward.type.v1.HTTPGateway`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `awkward.type.v1.HTTPGateway`",
+        label = "this entity needs its command handlers",
+        note = "write `impl http_gateway::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Get`.
+        fn get(
+            &mut self,
+            command: super::Self_,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Self_, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Get" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::get(entity, command, context) },
                 )
             }
             _ => {

@@ -218,6 +218,85 @@ pub mod cart {
             }
         }
     }
+    /// The commands of `shop.Cart`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `shop.Cart`",
+        label = "this entity needs its command handlers",
+        note = "write `impl cart::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Puts an item into the cart.
+        ///
+        /// Entity key: `user_id`, `shop_id`.
+        ///
+        /// HTTP: `POST /carts/{user_id}`.
+        fn add_item(
+            &mut self,
+            command: super::Item,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, (), Self::Error>;
+        /// Handles the command `GetItems`.
+        ///
+        /// Entity key: `user_id`.
+        ///
+        /// HTTP: `GET /carts/{user_id}`, `HEAD /carts/{user_id}`.
+        fn get_items(
+            &mut self,
+            command: super::GetItemsOf,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Items, Self::Error>;
+        /// Use `GetItems`.
+        ///
+        /// Entity key: `user_id`.
+        #[deprecated]
+        fn count(
+            &mut self,
+            command: super::GetItemsOf,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Items, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "AddItem" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::add_item(entity, command, context) },
+                )
+            }
+            "GetItems" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::get_items(entity, command, context) },
+                )
+            }
+            "Count" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::count(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `shop.Cart`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `shop.Cart`",

@@ -126,6 +126,70 @@ pub mod sums {
         )]
         pub trait Value {}
     }
+    /// The commands of `streamed.Sums`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `streamed.Sums`",
+        label = "this entity needs its command handlers",
+        note = "write `impl sums::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity + one_request::Crdt {
+        /// Handles the command `Square`.
+        fn square(
+            &mut self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Handles the command `CountTo`.
+        fn count_to(
+            &mut self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Number, Self::Error>;
+    }
+    mod one_request {
+        #[diagnostic::on_unimplemented(
+            message = "`{Self}` cannot be a CRDT entity: its commands come one at a time, and the rpc `Sum` of `streamed.Sums` has a stream of requests",
+            label = "has streamed requests",
+            note = "streamed: `Sum`, `Running`; move them to a service of their own, for an action"
+        )]
+        pub trait Crdt {}
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Square" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::square(entity, command, context) },
+                )
+            }
+            "CountTo" => {
+                ::cloudstate_sdk::macro_support::call_crdt_streamed(
+                    payload,
+                    |command| { Crdt::count_to(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `streamed.Sums`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `streamed.Sums`",
@@ -205,6 +269,16 @@ pub mod sums {
         ::cloudstate_sdk::ServiceCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
             "Square",
+            &command,
+        )
+    }
+    /// Calls `CountTo`: for tests.
+    pub fn count_to(
+        command: super::Number,
+    ) -> ::cloudstate_sdk::StreamCall<super::Number> {
+        ::cloudstate_sdk::StreamCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "CountTo",
             &command,
         )
     }

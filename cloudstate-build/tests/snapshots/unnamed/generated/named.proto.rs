@@ -112,6 +112,50 @@ pub mod asker {
             }
         }
     }
+    /// The commands of `named.Asker`, for a CRDT entity.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not implement the commands of `named.Asker`",
+        label = "this entity needs its command handlers",
+        note = "write `impl asker::Crdt for {Self}` with one function per rpc"
+    )]
+    pub trait Crdt: ::cloudstate_sdk::Entity<
+            Service = Service,
+        > + ::cloudstate_sdk::crdt::CrdtEntity {
+        /// Handles the command `Ask`.
+        fn ask(
+            &mut self,
+            command: super::Reply,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Reply, Self::Error>;
+    }
+    /// Calls the handler of the command `name`.
+    #[doc(hidden)]
+    pub fn dispatch_crdt<E: Crdt>(
+        entity: &mut E,
+        name: &str,
+        payload: &::cloudstate_sdk::Any,
+        context: &::cloudstate_sdk::Context,
+    ) -> ::core::result::Result<
+        ::cloudstate_sdk::macro_support::RawReply<E>,
+        ::cloudstate_sdk::macro_support::CommandError,
+    > {
+        match name {
+            "Ask" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::ask(entity, command, context) },
+                )
+            }
+            _ => {
+                Err(
+                    ::cloudstate_sdk::macro_support::CommandError::unknown(
+                        <Service as ::cloudstate_sdk::Service>::NAME,
+                        name,
+                    ),
+                )
+            }
+        }
+    }
     /// The rpcs of `named.Asker`, for an action.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` does not implement the rpcs of `named.Asker`",
