@@ -1,4 +1,152 @@
-//! Actions: services without state, whose handlers are asynchronous and may stream.
+//! Actions: services without state. Their handlers are asynchronous, and requests and replies may be streams.
+//!
+//! `use cloudstate_sdk::action::*;` brings everything that an action's file needs.
+//!
+//! ```
+//! use cloudstate_sdk::action::*;
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
+//! # use com::example::sums::{Count, Number, sums};
+//!
+//! // The struct is what all calls share: a client of a database, a configuration, or nothing.
+//! #[action(service = sums)]
+//! #[derive(Default)]
+//! pub struct Sums;
+//!
+//! impl ActionService for Sums {
+//!     type Error = Failure;
+//! }
+//!
+//! // The trait is generated from the service in the `.proto` file.
+//! impl sums::Action for Sums {
+//!     // rpc Square(Number) returns (Number)
+//!     async fn square(&self, number: Number, _: &Context) -> Reply<Self, Number> {
+//!         let square = number.value.checked_mul(number.value);
+//!         let value = square.ok_or_else(|| Failure::invalid_argument("the number is too large"))?;
+//!         Ok(Number { value }.into())
+//!     }
+//!
+//!     // rpc Sum(stream Number) returns (Number)
+//!     async fn sum(&self, mut numbers: Requests<Number>, _: &Context) -> Reply<Self, Number> {
+//!         let mut value = 0;
+//!         while let Some(number) = numbers.try_next().await? {
+//!             value += number.value;
+//!         }
+//!         Ok(Number { value }.into())
+//!     }
+//!
+//!     // rpc CountTo(Count) returns (stream Number)
+//!     async fn count_to(&self, count: Count, _: &Context) -> StreamReply<Self, Number> {
+//!         Ok(Replies::from_stream(stream::iter(1..=count.to).map(|value| Ok(Number { value }))))
+//!     }
+//!
+//!     // rpc Running(stream Number) returns (stream Number)
+//!     async fn running(&self, numbers: Requests<Number>, _: &Context) -> StreamReply<Self, Number> {
+//!         let mut value = 0;
+//!         Ok(Replies::from_stream(numbers.map_ok(move |number| {
+//!             value += number.value;
+//!             Number { value }
+//!         })))
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() {
+//! // given an action, when it is called, then ..
+//! let sums = testkit::TestKit::new(Sums);
+//! let outcome = sums.call(sums::square(Number { value: 3 })).await;
+//! assert_eq!(outcome.reply().value, 9);
+//! # }
+//! ```
+//!
+//! # Calls
+//!
+//! * **Any number at a time**, so handlers take `&self`. What calls share must be `Sync`.
+//! * **Nothing runs ahead.** A stream is computed as its caller reads it, and requests are read as the handler asks for
+//!   them: a slow side slows the other down, and no queue grows.
+//! * **Callers may go away.** Then the handler is dropped where it waits. Work that must go on has to be spawned.
+//! * **Metadata** of the call, such as the headers of the client's request, is in the [`Context`]; a reply can
+//!   [have its own](CommandEffect::with_reply_metadata), which become headers of the response.
+//!
+//! # What a handler can answer
+//!
+//! | To | return |
+//! |---|---|
+//! | reply | `Ok(message.into())`, or `Ok(Effect::reply(message))` |
+//! | let another rpc answer | `Ok(Effect::forward(call))` |
+//! | answer with nothing | `Ok(Effect::none())` |
+//! | fail | `Err(failure)` or `?` |
+//! | fail, and call others all the same | `Ok(Effect::failure(failure).side_effect(call))` |
+//! | pass over an event | `Ok(Effect::skip(reason))` |
+//!
+//! Each may have side effects. The elements of a stream of replies can be all this, too:
+//! [`Replies::from_effects`]. A failure is one element of such a stream, and does not end it here, though most proxies
+//! end the call with the first.
+//!
+//! A panic closes the call with the gRPC status INTERNAL and an error id; what it says is in the log only.
+//!
+//! # Events
+//!
+//! The events of an event sourced entity, or the messages of a topic, can come to an rpc:
+//!
+//! ```proto
+//! service Numbers {
+//!   rpc OnNumber(Number) returns (google.protobuf.Empty) {
+//!     option (.cloudstate.eventing).in = { event_log: "numbers" }; // the persistence id of the entity
+//!   }
+//!   rpc OnOther(google.protobuf.Any) returns (google.protobuf.Empty) {
+//!     option (.cloudstate.eventing).in = { event_log: "numbers" }; // events that no other rpc takes
+//!   }
+//! }
+//! ```
+//!
+//! ```
+//! use cloudstate_sdk::action::*;
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
+//! # use com::example::sums::{Number, numbers};
+//!
+//! #[action(service = numbers)]
+//! #[derive(Default)]
+//! pub struct Numbers;
+//!
+//! impl ActionService for Numbers {
+//!     type Error = Failure;
+//! }
+//!
+//! impl numbers::Action for Numbers {
+//!     async fn on_number(&self, number: Number, context: &Context) -> Reply<Self, ()> {
+//!         let entity = context.metadata().cloud_event().subject().unwrap_or_default();
+//!         store(entity, number).await.map_err(|error| Failure::unavailable(error.to_string()))?;
+//!         Ok(().into())
+//!     }
+//!
+//!     async fn on_other(&self, event: Any, _: &Context) -> Reply<Self, ()> {
+//!         Ok(Effect::skip(format!("{} is of no interest", event.type_url)))
+//!     }
+//! #   async fn on_numbers(&self, numbers: Requests<Number>, _: &Context) -> StreamReply<Self, Number> {
+//! #       Ok(Replies::from_stream(numbers))
+//! #   }
+//! }
+//! # async fn store(_: &str, _: Number) -> std::io::Result<()> { Ok(()) }
+//! # #[tokio::main]
+//! # async fn main() {
+//! # let kit = testkit::TestKit::new(Numbers);
+//! # assert!(!kit.call(numbers::on_other(Any::default())).await.closes_call);
+//! # }
+//! ```
+//!
+//! Events come at least once, those of one source one after the other. Of each other answer but an `Err` the proxy
+//! remembers that the event was handled:
+//!
+//! | Answer | The event |
+//! |---|---|
+//! | a reply, a forward, nothing | is done with |
+//! | [`Effect::skip`] | is done with; the reason is logged |
+//! | `Err`, [`Effect::failure`], a panic | comes again, until it succeeds; the others of its source wait |
+//!
+//! So on an rpc with a source of events a failure closes the call with a gRPC status, its code and text: the original
+//! proxy takes a failure that is sent as a response for an acknowledgement, and the event would be lost. Side effects
+//! of a failure are not made there. An rpc whose replies are published (`eventing.out`) has to reply: the original proxy
+//! repeats an event after any other answer.
 
 pub(crate) mod call;
 mod effect;

@@ -1,5 +1,6 @@
 //! What all kinds of entities share: a command comes with a [`Context`] and ends in a [`Reply`].
 
+mod cloud_event;
 mod context;
 pub(crate) mod dispatch;
 mod failure;
@@ -10,6 +11,7 @@ mod side_effect;
 mod stream_call;
 mod stream_reply;
 
+pub use cloud_event::{CloudEvent, EventAttributes, NotACloudEvent};
 pub use context::Context;
 pub use dispatch::{CommandError, RawEffect};
 pub use failure::{Code, Failure};

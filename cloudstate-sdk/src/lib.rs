@@ -206,8 +206,8 @@ pub mod value;
 
 pub use cloudstate_proto::Any;
 pub use command::{
-    Code, CommandEffect, CommandError, Context, Effect, Failure, Metadata, MetadataValue, RawEffect, Replies,
-    Reply, ServiceCall, SideEffect, StreamCall, StreamReply,
+    CloudEvent, Code, CommandEffect, CommandError, Context, Effect, EventAttributes, Failure, Metadata,
+    MetadataValue, NotACloudEvent, RawEffect, Replies, Reply, ServiceCall, SideEffect, StreamCall, StreamReply,
 };
 pub use entity::{Entity, EntityKind, Service};
 pub use error::Error;

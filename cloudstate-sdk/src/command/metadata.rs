@@ -139,6 +139,30 @@ impl Metadata {
     }
 }
 
+impl<K: Into<String>, V: Into<MetadataValue>> FromIterator<(K, V)> for Metadata {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut metadata = Self::new();
+        metadata.extend(entries);
+        metadata
+    }
+}
+
+/// Appends.
+impl<K: Into<String>, V: Into<MetadataValue>> Extend<(K, V)> for Metadata {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        self.entries.extend(entries.into_iter().map(|(key, value)| (key.into(), value.into())));
+    }
+}
+
+impl IntoIterator for Metadata {
+    type Item = (String, MetadataValue);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
 fn as_text(value: &MetadataValue) -> Option<&str> {
     match value {
         MetadataValue::Text(text) => Some(text),
