@@ -98,28 +98,6 @@ impl Arguments {
         arguments
     }
 
-    /// Whether `name`, which has no value, is given in one of the attributes named `helper`.
-    pub(crate) fn flag(
-        options: &Options,
-        helper: &str,
-        name: &str,
-        attributes: &[syn::Attribute],
-        diagnostics: &mut Diagnostics,
-    ) -> bool {
-        let mut is_given = false;
-        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(helper)) {
-            let Some(list) = diagnostics.check(attribute.meta.require_list()) else { continue };
-            for tokens in separated_by_commas(list.tokens.clone()) {
-                match diagnostics.check(syn::parse2::<Ident>(tokens)) {
-                    Some(given) if given == name => is_given = true,
-                    Some(other) => diagnostics.unknown_option(options, &other),
-                    None => {}
-                }
-            }
-        }
-        is_given
-    }
-
     /// The argument of this name, which may be given once.
     pub(crate) fn once(&self, name: &str, diagnostics: &mut Diagnostics) -> Option<&Argument> {
         let mut all = self.all(name);
@@ -141,4 +119,24 @@ fn separated_by_commas(tokens: TokenStream) -> impl Iterator<Item = TokenStream>
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let parts: Vec<TokenStream> = tokens.split(is_comma).map(|part| part.iter().cloned().collect()).collect();
     parts.into_iter().filter(|part| !part.is_empty())
+}
+
+/// Whether there is an attribute named `helper`, which holds one option without a value.
+pub(crate) fn is_marked(
+    options: &Options,
+    helper: &str,
+    attributes: &[syn::Attribute],
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let mut markers = attributes.iter().filter(|attribute| attribute.path().is_ident(helper)).peekable();
+    let is_marked = markers.peek().is_some();
+    for marker in markers {
+        match diagnostics.check(marker.parse_args_with(Ident::parse_any)) {
+            Some(name) if !options.names.iter().any(|known| name == known) => {
+                diagnostics.unknown_option(options, &name);
+            }
+            _ => {}
+        }
+    }
+    is_marked
 }

@@ -1,6 +1,6 @@
 //! What the attributes of all kinds add.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -40,7 +40,7 @@ pub(crate) fn entity(model: &Declaration, kind: &str) -> Option<TokenStream> {
 /// The function that hands commands to the dispatcher of the service.
 pub(super) fn handle(model: &Declaration, dispatcher: &str) -> TokenStream {
     let Declaration { sdk, service, .. } = model;
-    let dispatcher = format_ident!("{dispatcher}");
+    let dispatcher = Ident::new(dispatcher, service.span());
     // At the service, so that missing command handlers are reported there.
     let dispatch = quote_spanned! {service.span()=>
         #service::#dispatcher(self, __name, __payload, __context)

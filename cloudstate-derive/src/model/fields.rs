@@ -2,7 +2,7 @@
 
 use syn::{GenericArgument, Index, Item, ItemStruct, Member, PathArguments, Type};
 
-use crate::attributes::{Arguments, FIELD};
+use crate::attributes::{FIELD, is_marked};
 use crate::diagnostics::Diagnostics;
 
 const MARKER: &str = "cloudstate";
@@ -11,7 +11,7 @@ const MARKER: &str = "cloudstate";
 pub(crate) fn of_state<'a>(item: &'a ItemStruct, diagnostics: &mut Diagnostics) -> Vec<(Member, &'a Type)> {
     let mut fields = Vec::new();
     for (index, field) in (0..).zip(&item.fields) {
-        if !Arguments::flag(&FIELD, MARKER, "dependency", &field.attrs, diagnostics) {
+        if !is_marked(&FIELD, MARKER, &field.attrs, diagnostics) {
             let member = field.ident.clone().map_or(Member::Unnamed(Index::from(index)), Member::Named);
             fields.push((member, &field.ty));
         }
