@@ -174,11 +174,12 @@
 //! | To | see |
 //! |---|---|
 //! | write event sourced entities | [`event_sourced`] |
+//! | write value entities | [`value`] |
 //! | register entities explicitly, inject dependencies, choose address and limits | [`CloudState`] |
 //! | forward to other rpcs, or call them beside a reply | [`Effect`], [`ServiceCall`] |
 //! | refuse with a status code or with an own error type | [`Failure`] |
 //!
-//! Only event sourced entities are there yet; value entities, CRDTs and actions will follow.
+//! CRDTs and actions will follow.
 
 // So that what our macros write also compiles in our own tests.
 extern crate self as cloudstate_sdk;
@@ -207,7 +208,8 @@ pub mod value;
 pub use cloudstate_proto::Any;
 pub use command::{
     CloudEvent, Code, CommandEffect, CommandError, Context, Effect, EventAttributes, Failure, Metadata,
-    MetadataValue, NotACloudEvent, RawEffect, Replies, Reply, ServiceCall, SideEffect, StreamCall, StreamReply,
+    MetadataValue, NotACloudEvent, RawEffect, Replies, Reply, ServiceCall, SideEffect, StreamCall,
+    StreamReply,
 };
 pub use entity::{Entity, EntityKind, Service};
 pub use error::Error;

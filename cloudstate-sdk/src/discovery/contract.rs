@@ -136,7 +136,7 @@ impl<'a> Contract<'a> {
             problems.push("it has a stream of requests; CRDT entities take one at a time".into());
         }
         if !is_action && !is_crdt && (method.client_streaming || method.server_streaming) {
-            problems.push("it is streamed; event sourced entities have unary rpcs only".into());
+            problems.push("it is streamed; event sourced and value entities have unary rpcs only".into());
         }
         let Some(input) = self.message(&method.input_type) else {
             problems.push(format!("its request `{}` is not in the descriptor set", method.input_type));

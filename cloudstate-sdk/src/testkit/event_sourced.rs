@@ -149,7 +149,8 @@ impl<E: EventSourcedEntity + Handler + Entity> TestKit<E> {
     /// `apply` depends on more than state and event, or an event does not survive being stored.
     #[track_caller]
     pub fn restarted(&self) -> E {
-        load(&self.caller.entity_id, &self.create, self.stored.first.clone(), &self.stored.events).into_entity()
+        load(&self.caller.entity_id, &self.create, self.stored.first.clone(), &self.stored.events)
+            .into_entity()
     }
 
     /// The entity as it would be loaded from its last snapshot and the events after it.

@@ -115,7 +115,7 @@ fn problems_name_file_service_and_rpc() {
     );
     assert_eq!(
         after(|file| file.service[0].method[0].server_streaming = true),
-        ["shop.proto: shop.Shop.Buy: it is streamed; event sourced entities have unary rpcs only"]
+        ["shop.proto: shop.Shop.Buy: it is streamed; event sourced and value entities have unary rpcs only"]
     );
     assert_eq!(
         after(|file| file.service[0].method[0].input_type = ".shop.Gone".into()),
