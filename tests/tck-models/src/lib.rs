@@ -1,7 +1,9 @@
 //! The model services of the protocol's conformance tests: each does what its commands say. Written as a user would,
 //! with nothing but the SDK; one file a kind.
 
+mod action;
 mod event_log;
+mod event_log_subscriber;
 mod event_sourced;
 mod value;
 
