@@ -16,6 +16,8 @@ use crate::{
 /// More than any scenario sends without awaiting something.
 const UNREAD_MESSAGES: usize = 64;
 
+const TIME_TO_BE_HEARD: Duration = Duration::from_millis(100);
+
 /// Where a conversation left the script.
 #[derive(Debug)]
 pub(crate) struct Mismatch {
@@ -116,7 +118,7 @@ impl<P: Protocol> Conversation<P> {
             Step::Open(call) => self.open(call.clone()),
             Step::Send(message) => self.send(message.clone()).await,
             Step::HalfClose => self.half_close(),
-            Step::Cancel => self.call = None,
+            Step::Cancel => self.cancel().await,
             Step::Expect(expected) => {
                 let message = self.message(std::slice::from_ref(&expected)).await?;
                 self.choose(&[expected], &message)?;
@@ -146,6 +148,13 @@ impl<P: Protocol> Conversation<P> {
     fn half_close(&mut self) {
         if let Some(call) = &mut self.call {
             call.messages = None;
+        }
+    }
+
+    async fn cancel(&mut self) {
+        if let Some(mut call) = self.call.take() {
+            // The service must have heard of the call before it can be abandoned. What it says meanwhile is lost.
+            let _ = timeout(TIME_TO_BE_HEARD, call.answers.next()).await;
         }
     }
 

@@ -29,6 +29,8 @@ mod model;
 mod notation;
 mod protocol;
 mod readable;
+#[cfg(test)]
+mod replay;
 mod report;
 mod scenario;
 mod service;

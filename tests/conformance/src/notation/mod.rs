@@ -108,7 +108,8 @@ fn script(area: Area, number: &str, block: &mut Block<'_>) -> Result<Script, Pro
     let entity_type = block.directive("entity");
     let lines = steps_of_lines(&block.lines);
     let first = block.lines.first().copied().unwrap_or_default();
-    let entity_id = |prefix: &str| format!("{prefix}-{}", number.to_lowercase());
+    // `entity-4` for `ES-04`: the reference counts as well.
+    let entity_id = |prefix: &str| format!("{prefix}-{}", number.trim_start_matches('0').to_lowercase());
     Ok(match (area, entity_type) {
         (_, None) if first.starts_with("check ") => Script::Discovery(discovery::checks(area, &block.lines)?),
         (Area::EventSourced, None) => {
@@ -266,3 +267,6 @@ fn expected<N: Notation>(notation: &N, line: &str) -> Result<Expected<Out<N>>, P
     expected.text = line.to_owned();
     Ok(expected)
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ async fn serve(
         match outcome {
             Ok(None) => {}
             Ok(Some(Answer::Reply(reply))) => {
-                send(&sender, event_sourced_stream_out::Message::Reply(reply)).await
+                send(&sender, event_sourced_stream_out::Message::Reply(*reply)).await
             }
             Ok(Some(Answer::StreamFailure(text))) => {
                 send(&sender, event_sourced_stream_out::Message::Failure(failure(0, &text))).await;
@@ -91,7 +91,7 @@ async fn send(sender: &Sender<EventSourcedStreamOut>, message: event_sourced_str
 }
 
 enum Answer {
-    Reply(EventSourcedReply),
+    Reply(Box<EventSourcedReply>),
     StreamFailure(String),
     Break,
     Nothing,
@@ -134,7 +134,12 @@ impl Instance {
         let payload = command.payload.ok_or("no payload")?;
         let request = ModelRequest::decode(payload.value).map_err(|error| error.to_string())?;
         if !self.is_model {
-            return Ok(Some(Answer::Reply(self.reply(command.id, &Asked::default(), vec![], None))));
+            return Ok(Some(Answer::Reply(Box::new(self.reply(
+                command.id,
+                &Asked::default(),
+                vec![],
+                None,
+            )))));
         }
         self.commands += 1;
         Ok(Some(self.process(command.id, request)))
@@ -166,7 +171,7 @@ impl Instance {
             Some(Fault::SnapshotsBeforeEvents) => value_before,
             _ => self.value.clone(),
         });
-        Answer::Reply(self.reply(command_id, &asked, events, snapshot))
+        Answer::Reply(Box::new(self.reply(command_id, &asked, events, snapshot)))
     }
 
     fn act(&mut self, action: Option<request_action::Action>, asked: &mut Asked, events: &mut Vec<Any>) {
@@ -221,7 +226,7 @@ impl Instance {
                 failure.command_id = 0;
             }
         }
-        Answer::Reply(reply)
+        Answer::Reply(Box::new(reply))
     }
 
     fn reply(

@@ -32,7 +32,10 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(fault: Option<Fault>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), fault)
+    }
+
+    pub(crate) fn serve(listener: TcpListener, fault: Option<Fault>) -> Self {
         let address = listener.local_addr().unwrap();
         let serve = Server::builder()
             .add_service(EntityDiscoveryServer::new(discovery::Discovery(fault)))
