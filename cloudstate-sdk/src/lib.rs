@@ -175,11 +175,12 @@
 //! |---|---|
 //! | write event sourced entities | [`event_sourced`] |
 //! | write value entities | [`value`] |
+//! | write services without state, streams, subscribers of events | [`action`] |
 //! | register entities explicitly, inject dependencies, choose address and limits | [`CloudState`] |
 //! | forward to other rpcs, or call them beside a reply | [`Effect`], [`ServiceCall`] |
 //! | refuse with a status code or with an own error type | [`Failure`] |
 //!
-//! CRDTs and actions will follow.
+//! CRDTs will follow.
 
 // So that what our macros write also compiles in our own tests.
 extern crate self as cloudstate_sdk;
