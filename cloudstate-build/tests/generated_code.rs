@@ -4,6 +4,7 @@
 
 use cloudstate_sdk::{
     Any, Service,
+    action::{ActionService, Replies, Requests, StreamExt, StreamReply, TryStreamExt, stream},
     event_sourced::{testkit::TestKit, *},
     google::api::HttpBody,
     prost::{Message, Name},
@@ -22,6 +23,8 @@ mod unnamed {
 mod streamed {
     include!("snapshots/streamed/generated/cloudstate.rs");
 }
+
+use streamed::streamed::Number;
 
 use awkward::awkward::{old::Old, r#type::v1};
 
@@ -140,8 +143,55 @@ fn a_service_needs_no_package() {
 
 #[test]
 fn unary_rpcs_of_a_service_with_streams_can_be_called() {
-    let call = streamed::streamed::sums::square(streamed::streamed::Number { value: 2 });
+    let call = streamed::streamed::sums::square(Number { value: 2 });
     assert!(format!("{call:?}").contains("Square"), "{call:?}");
+}
+
+/// Calculates.
+#[cloudstate_sdk::action::action(service = streamed::streamed::sums)]
+#[derive(Default)]
+struct Sums;
+
+impl ActionService for Sums {
+    type Error = Failure;
+}
+
+impl streamed::streamed::sums::Action for Sums {
+    async fn square(&self, number: Number, _: &Context) -> Reply<Self, Number> {
+        Ok(Number { value: number.value * number.value }.into())
+    }
+    async fn sum(&self, numbers: Requests<Number>, _: &Context) -> Reply<Self, Number> {
+        Ok(Number { value: numbers.try_fold(0, async |sum, number| Ok(sum + number.value)).await? }.into())
+    }
+    async fn count_to(&self, last: Number, _: &Context) -> StreamReply<Self, Number> {
+        Ok(Replies::from_stream(stream::iter(1..=last.value).map(|value| Ok(Number { value }))))
+    }
+    async fn running(&self, numbers: Requests<Number>, _: &Context) -> StreamReply<Self, Number> {
+        Ok(Replies::from_stream(numbers))
+    }
+    async fn on_number(&self, _: Number, _: &Context) -> Reply<Self, Number> {
+        Err(Failure::unavailable("not now"))
+    }
+    async fn publish(&self, _: Number, _: &Context) -> Reply<Self, Number> {
+        Err(Failure::unavailable("not now"))
+    }
+}
+
+#[test]
+fn an_rpc_with_a_source_of_events_is_told_apart() {
+    use cloudstate_sdk::action::testkit::TestKit;
+    use streamed::streamed::sums;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let sums = |call| runtime.block_on(async { TestKit::new(Sums).call(call).await });
+    assert_eq!(sums(sums::square(Number { value: 3 })).reply().value, 9);
+    for (call, closes_call) in
+        [(sums::on_number(Number { value: 1 }), true), (sums::publish(Number { value: 1 }), false)]
+    {
+        let outcome = sums(call);
+        assert_eq!(outcome.failure().message, "not now");
+        assert_eq!(outcome.closes_call, closes_call);
+    }
 }
 
 #[test]

@@ -39,6 +39,18 @@ pub mod sums {
             command: super::Number,
             context: &::cloudstate_sdk::Context,
         ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Handles the command `OnNumber`.
+        fn on_number(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Handles the command `Publish`.
+        fn publish(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
     }
     /// Calls the handler of the command `name`.
     #[doc(hidden)]
@@ -56,6 +68,18 @@ pub mod sums {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { EventSourced::square(entity, command, context) },
+                )
+            }
+            "OnNumber" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { EventSourced::on_number(entity, command, context) },
+                )
+            }
+            "Publish" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { EventSourced::publish(entity, command, context) },
                 )
             }
             _ => {
@@ -83,6 +107,18 @@ pub mod sums {
             command: super::Number,
             context: &::cloudstate_sdk::Context,
         ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Handles the command `OnNumber`.
+        fn on_number(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Handles the command `Publish`.
+        fn publish(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
     }
     /// Calls the handler of the command `name`.
     #[doc(hidden)]
@@ -100,6 +136,18 @@ pub mod sums {
                 ::cloudstate_sdk::macro_support::call(
                     payload,
                     |command| { Value::square(entity, command, context) },
+                )
+            }
+            "OnNumber" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::on_number(entity, command, context) },
+                )
+            }
+            "Publish" => {
+                ::cloudstate_sdk::macro_support::call(
+                    payload,
+                    |command| { Value::publish(entity, command, context) },
                 )
             }
             _ => {
@@ -147,6 +195,18 @@ pub mod sums {
             command: super::Number,
             context: &::cloudstate_sdk::Context,
         ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Number, Self::Error>;
+        /// Handles the command `OnNumber`.
+        fn on_number(
+            &mut self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
+        /// Handles the command `Publish`.
+        fn publish(
+            &mut self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>;
     }
     mod one_request {
         #[diagnostic::on_unimplemented(
@@ -178,6 +238,18 @@ pub mod sums {
                 ::cloudstate_sdk::macro_support::call_crdt_streamed(
                     payload,
                     |command| { Crdt::count_to(entity, command, context) },
+                )
+            }
+            "OnNumber" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::on_number(entity, command, context) },
+                )
+            }
+            "Publish" => {
+                ::cloudstate_sdk::macro_support::call_crdt(
+                    payload,
+                    |command| { Crdt::publish(entity, command, context) },
                 )
             }
             _ => {
@@ -231,6 +303,22 @@ pub mod sums {
         ) -> impl ::core::future::Future<
             Output = ::cloudstate_sdk::StreamReply<Self, super::Number, Self::Error>,
         > + ::core::marker::Send;
+        /// Handles the command `OnNumber`.
+        fn on_number(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>,
+        > + ::core::marker::Send;
+        /// Handles the command `Publish`.
+        fn publish(
+            &self,
+            command: super::Number,
+            context: &::cloudstate_sdk::Context,
+        ) -> impl ::core::future::Future<
+            Output = ::cloudstate_sdk::Reply<Self, super::Number, Self::Error>,
+        > + ::core::marker::Send;
     }
     /// Calls the handler of the rpc that is called.
     #[doc(hidden)]
@@ -259,6 +347,17 @@ pub mod sums {
                     Action::running(&*action, command, &context).await
                 })
             }
+            "OnNumber" => {
+                call.subscribed()
+                    .unary(|command, context| async move {
+                        Action::on_number(&*action, command, &context).await
+                    })
+            }
+            "Publish" => {
+                call.unary(|command, context| async move {
+                    Action::publish(&*action, command, &context).await
+                })
+            }
             _ => call.unknown(<Service as ::cloudstate_sdk::Service>::NAME),
         }
     }
@@ -279,6 +378,26 @@ pub mod sums {
         ::cloudstate_sdk::StreamCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
             "CountTo",
+            &command,
+        )
+    }
+    /// Calls `OnNumber`: for forwards, side effects and tests.
+    pub fn on_number(
+        command: super::Number,
+    ) -> ::cloudstate_sdk::ServiceCall<super::Number> {
+        ::cloudstate_sdk::ServiceCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "OnNumber",
+            &command,
+        )
+    }
+    /// Calls `Publish`: for forwards, side effects and tests.
+    pub fn publish(
+        command: super::Number,
+    ) -> ::cloudstate_sdk::ServiceCall<super::Number> {
+        ::cloudstate_sdk::ServiceCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "Publish",
             &command,
         )
     }
