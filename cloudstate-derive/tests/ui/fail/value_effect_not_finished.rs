@@ -1,0 +1,22 @@
+include!("../parts/value_contract.rs");
+include!("../parts/value_error.rs");
+
+#[value_entity(service = profiles, persistence_id = "profiles")]
+#[derive(Default)]
+pub struct Profiles(Profile);
+
+impl profiles::Value for Profiles {
+    fn set(&self, command: SetProfile, _: &Context) -> Reply<Self, Profile> {
+        Ok(Effect::update(Profile { name: command.name, changes: 1 }))
+    }
+
+    fn get(&self, _: GetProfile, _: &Context) -> Reply<Self, Profile> {
+        Ok(Effect::reply(self.0.clone()))
+    }
+
+    fn forget(&self, _: ForgetProfile, _: &Context) -> Reply<Self, ()> {
+        Ok(Effect::delete().reply(()))
+    }
+}
+
+fn main() {}

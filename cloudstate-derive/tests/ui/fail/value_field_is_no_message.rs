@@ -1,0 +1,27 @@
+include!("../parts/value_contract.rs");
+include!("../parts/value_error.rs");
+
+#[derive(Default)]
+pub struct Settings {
+    name: String,
+}
+
+#[value_entity(service = profiles, persistence_id = "profiles")]
+#[derive(Default)]
+pub struct Profiles(Settings);
+
+impl profiles::Value for Profiles {
+    fn set(&self, _: SetProfile, _: &Context) -> Reply<Self, Profile> {
+        Ok(Effect::reply(Profile::default()))
+    }
+
+    fn get(&self, _: GetProfile, _: &Context) -> Reply<Self, Profile> {
+        Ok(Effect::reply(Profile::default()))
+    }
+
+    fn forget(&self, _: ForgetProfile, _: &Context) -> Reply<Self, ()> {
+        Ok(Effect::delete().reply(()))
+    }
+}
+
+fn main() {}

@@ -1,0 +1,3 @@
+impl ValueEntity for Profiles {
+    type Error = Failure;
+}
