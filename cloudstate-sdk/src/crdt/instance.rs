@@ -228,3 +228,6 @@ struct Accepted<E> {
     ends_at_once: bool,
     delete: bool,
 }
+
+#[cfg(test)]
+mod tests;

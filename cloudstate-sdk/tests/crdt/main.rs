@@ -3,8 +3,12 @@
 // A test says what went wrong by failing.
 #![allow(clippy::unwrap_used)]
 
+mod contract;
 mod deltas;
 mod encoding;
+mod entity;
+mod model;
 mod notation;
 mod odd_input;
 mod properties;
+mod stream;
