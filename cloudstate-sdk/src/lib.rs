@@ -214,7 +214,9 @@ pub use command::{
 };
 pub use entity::{Entity, EntityKind, Service};
 pub use error::Error;
-pub use payload::{DecodeError, ProtobufMessage};
+pub use payload::{DecodeError, Primitive, PrimitiveType, ProtobufMessage};
+#[cfg(feature = "json")]
+pub use payload::{Json, JsonType};
 pub use prost;
 pub use prost_types;
 pub use service::{CloudState, Server, serve};

@@ -1,5 +1,12 @@
 //! The rules for `google.protobuf.Any`: which type URL is written, which ones are understood.
 
+#[cfg(feature = "json")]
+mod json;
+mod primitive;
+
+#[cfg(feature = "json")]
+pub use json::{Json, JsonType};
+pub use primitive::{Primitive, PrimitiveType};
 use prost::Message as _;
 
 use crate::Any;

@@ -1,8 +1,7 @@
 //! The event sourced models whose events others subscribe to.
 
-use cloudstate_sdk::DecodeError;
 use cloudstate_sdk::event_sourced::*;
-use cloudstate_sdk::prost::Message;
+use cloudstate_sdk::{Json, JsonType};
 
 use crate::cloudstate::tck::model::eventlogeventing::emit_event_request::Event as ToEmit;
 use crate::cloudstate::tck::model::eventlogeventing::{
@@ -43,32 +42,26 @@ impl event_sourced_entity_one::EventSourced for EventSourcedEntityOne {
 #[derive(Default)]
 struct EventSourcedEntityTwo;
 
-/// A JSON object with the property `message`.
-struct JsonMessage(serde_json::Value);
+/// The event as JSON.
+#[derive(serde::Deserialize, serde::Serialize)]
+pub(crate) struct JsonMessage {
+    #[serde(default)]
+    pub(crate) message: String,
+}
 
-impl Event for JsonMessage {
-    fn encode(&self) -> Any {
-        let json = self.0.to_string().into_bytes();
-        Any { type_url: "json.cloudstate.io/JsonEvent".into(), value: json.encode_to_vec().into() }
-    }
-
-    fn decode(stored: &Any) -> Result<Self, DecodeError> {
-        let malformed = |cause: &dyn std::fmt::Display| DecodeError::malformed(stored, cause);
-        let json = <Vec<u8> as Message>::decode(stored.value.clone()).map_err(|cause| malformed(&cause))?;
-        serde_json::from_slice(&json).map(Self).map_err(|cause| malformed(&cause))
-    }
+impl JsonType for JsonMessage {
+    const NAME: &'static str = "JsonEvent";
 }
 
 impl EventSourcedEntity for EventSourcedEntityTwo {
-    type Event = JsonMessage;
+    type Event = Json<JsonMessage>;
     type Error = Failure;
 
-    fn apply(&mut self, _: JsonMessage) {}
+    fn apply(&mut self, _: Json<JsonMessage>) {}
 }
 
 impl event_sourced_entity_two::EventSourced for EventSourcedEntityTwo {
     fn emit_json_event(&self, request: JsonEvent, _: &Context) -> Reply<Self, ()> {
-        let event = JsonMessage(serde_json::json!({ "message": request.message }));
-        Ok(Effect::persist(event).reply(()))
+        Ok(Effect::persist(Json(JsonMessage { message: request.message })).reply(()))
     }
 }

@@ -1,11 +1,12 @@
 //! The model that subscribes to event logs.
 
+use cloudstate_sdk::Json;
 use cloudstate_sdk::action::*;
-use cloudstate_sdk::prost::Message;
 
 use crate::cloudstate::tck::model::eventlogeventing::{
     EffectRequest, EventOne, EventTwo, ProcessStep, Response, event_log_subscriber_model, process_step::Step,
 };
+use crate::event_log::JsonMessage;
 
 /// Answers as the events say.
 #[action(service = event_log_subscriber_model)]
@@ -32,11 +33,8 @@ impl event_log_subscriber_model::Action for EventLogSubscriberModel {
     }
 
     async fn process_any_event(&self, event: Any, context: &Context) -> Reply<Self, Response> {
-        let unreadable =
-            |cause: &dyn std::fmt::Display| Failure::data_loss(format!("no JSON event: {cause}"));
-        let json = <Vec<u8> as Message>::decode(event.value).map_err(|cause| unreadable(&cause))?;
-        let event: serde_json::Value = serde_json::from_slice(&json).map_err(|cause| unreadable(&cause))?;
-        let message = event["message"].as_str().unwrap_or_default().to_owned();
+        let event = Json::from_any(&event).map_err(|error| Failure::data_loss(error.to_string()))?;
+        let Json(JsonMessage { message }) = event;
         Ok(Response { id: entity(context), message }.into())
     }
 }
