@@ -16,6 +16,9 @@ use crate::{
 /// More than any scenario sends without awaiting something.
 const UNREAD_MESSAGES: usize = 64;
 
+/// In lines; no message of any scenario comes near.
+const LONGEST_MESSAGE: usize = 500;
+
 const TIME_TO_BE_HEARD: Duration = Duration::from_millis(100);
 
 /// Where a conversation left the script.
@@ -58,11 +61,14 @@ fn write_message(
     differing: &Range<usize>,
 ) -> fmt::Result {
     writeln!(f, "    {title}")?;
-    for (number, line) in message.lines().enumerate() {
+    for (number, line) in message.lines().enumerate().take(LONGEST_MESSAGE) {
         let mark = if differing.contains(&number) { '!' } else { ' ' };
         writeln!(f, "      {mark} {line}")?;
     }
-    Ok(())
+    match message.lines().count().checked_sub(LONGEST_MESSAGE) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(f, "        (and {more} more lines)"),
+    }
 }
 
 /// Follows the script with a service.

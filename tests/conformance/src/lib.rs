@@ -35,7 +35,7 @@ mod report;
 mod scenario;
 mod service;
 
-use std::{error::Error, fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, fs, io, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use futures_util::{StreamExt as _, stream};
@@ -95,9 +95,13 @@ struct ServiceArguments {
 
 fn address(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("must be a host and a port, such as 127.0.0.1:8080".to_owned()),
     }
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '@', ' '])
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -129,13 +133,17 @@ fn service(arguments: &ServiceArguments) -> ExitCode {
 fn list() -> ExitCode {
     match scenario::all() {
         Ok(scenarios) => {
-            for Scenario { id, title, .. } in scenarios {
-                println!("{id:10} {title}");
-            }
+            let line = |Scenario { id, title, .. }: &Scenario| format!("{id:10} {title}\n");
+            print(&scenarios.iter().map(line).collect::<String>());
             ExitCode::SUCCESS
         }
         Err(error) => complain(&error, 1),
     }
+}
+
+fn print(text: &str) {
+    // Who closes the pipe has read enough.
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn complain(problem: &dyn std::fmt::Display, code: u8) -> ExitCode {
@@ -159,7 +167,7 @@ async fn run(arguments: &ServiceArguments) -> Result<bool, Stop> {
         })
         .buffered(arguments.at_once.into());
     let report = Report(outcomes.collect().await);
-    println!("{report}");
+    print(&format!("{report}\n"));
     Ok(report.is_good())
 }
 

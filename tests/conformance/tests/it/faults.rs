@@ -17,7 +17,7 @@ const EVENT_SOURCED_STREAMS: &str = "ES-03 ES-04 ES-05 ES-06 ES-07 ES-08 ES-09 E
 async fn check(faults: &[(Fault, &str)]) {
     for (fault, expected) in faults {
         let service = Service::start(Some(*fault)).await;
-        let run = kit::test(service.address, &["--at-once", "32"]).await;
+        let run = kit::test(service.address, &["--at-once", "32", "--deadline", "5"]).await;
         let expected: BTreeSet<_> = expected.split_whitespace().collect();
         assert_eq!(run.failed(), expected, "{fault:?}\n{}", run.stdout);
         assert_eq!(run.code, i32::from(!expected.is_empty()), "{fault:?}");
