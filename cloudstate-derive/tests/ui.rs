@@ -9,6 +9,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("several_mistakes", "each is reported"),
     ("no_service", "nothing tells which service the handlers belong to, so they are reported too"),
     ("apply_forgotten", "the signature of every handler names the entity's error type"),
+    ("value_error_forgotten", "the signature of every handler names the entity's error type"),
     ("action_service_forgotten", "the signature of every handler names the action's error type"),
     ("action_not_sync", "the future of every handler shares the action"),
 ];
