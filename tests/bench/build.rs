@@ -1,5 +1,5 @@
 //! Turns the contract into Rust.
 
 fn main() -> std::io::Result<()> {
-    cloudstate_build::compile_protos(&["proto/counter.proto"], &["proto"])
+    cloudstate_build::compile_protos(&["proto/counters.proto"], &["proto"])
 }

@@ -1,4 +1,4 @@
-//! The least any gRPC server does: decodes each message and sends a reply made in advance.
+//! The least any gRPC server does: decodes each message and sends an answer made in advance.
 
 use std::{
     pin::Pin,
@@ -6,14 +6,10 @@ use std::{
 };
 
 use cloudstate_proto::{
-    Any, ClientAction, Reply, client_action,
-    eventsourced::{
-        EventSourcedReply, EventSourcedStreamIn, EventSourcedStreamOut,
-        event_sourced_server::{EventSourced, EventSourcedServer},
-        event_sourced_stream_in, event_sourced_stream_out,
-    },
+    action::action_protocol_server::ActionProtocolServer, crdt::crdt_server::CrdtServer,
+    eventsourced::event_sourced_server::EventSourcedServer,
+    valueentity::value_entity_server::ValueEntityServer,
 };
-use prost::{Message, Name};
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tonic::{
@@ -21,66 +17,46 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::{
-    Error,
-    counter::bench::{Increased, Total},
-};
+use crate::{Error, kinds::Conversation};
+
+/// Its services are beside the kinds.
+pub(crate) struct Bare;
 
 pub(crate) async fn serve(listener: TcpListener) -> Result<(), Error> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Ok(Server::builder().add_service(EventSourcedServer::new(Bare)).serve_with_incoming(incoming).await?)
-}
-
-struct Bare;
-
-#[tonic::async_trait]
-impl EventSourced for Bare {
-    type handleStream = CannedReplies;
-
-    async fn handle(
-        &self,
-        request: Request<Streaming<EventSourcedStreamIn>>,
-    ) -> Result<Response<Self::handleStream>, Status> {
-        Ok(Response::new(CannedReplies { inbound: request.into_inner(), canned: canned_reply() }))
-    }
+    let server = Server::builder()
+        .add_service(EventSourcedServer::new(Bare))
+        .add_service(ValueEntityServer::new(Bare))
+        .add_service(CrdtServer::new(Bare))
+        .add_service(ActionProtocolServer::new(Bare));
+    Ok(server.serve_with_incoming(incoming).await?)
 }
 
 /// Answers commands; what else comes in is read and forgotten.
-struct CannedReplies {
-    inbound: Streaming<EventSourcedStreamIn>,
-    canned: EventSourcedReply,
+pub(crate) struct CannedAnswers<C: Conversation> {
+    inbound: Streaming<C::In>,
 }
 
-impl Stream for CannedReplies {
-    type Item = Result<EventSourcedStreamOut, Status>;
+impl<C: Conversation> CannedAnswers<C> {
+    pub(crate) fn to(request: Request<Streaming<C::In>>) -> Response<Self> {
+        Response::new(Self { inbound: request.into_inner() })
+    }
+}
+
+impl<C: Conversation> Stream for CannedAnswers<C> {
+    type Item = Result<C::Out, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             match ready!(Pin::new(&mut self.inbound).poll_next(context)) {
                 None => return Poll::Ready(None),
                 Some(Err(status)) => return Poll::Ready(Some(Err(status))),
-                Some(Ok(EventSourcedStreamIn {
-                    message: Some(event_sourced_stream_in::Message::Command(command)),
-                })) => {
-                    let reply = EventSourcedReply { command_id: command.id, ..self.canned.clone() };
-                    let message = Some(event_sourced_stream_out::Message::Reply(reply));
-                    return Poll::Ready(Some(Ok(EventSourcedStreamOut { message })));
+                Some(Ok(message)) => {
+                    if let Some(answer) = C::canned_answer(&message) {
+                        return Poll::Ready(Some(Ok(answer)));
+                    }
                 }
-                Some(Ok(_)) => {}
             }
         }
     }
-}
-
-fn canned_reply() -> EventSourcedReply {
-    let reply = Reply { payload: Some(any(&Total { value: 1 })), ..Reply::default() };
-    EventSourcedReply {
-        client_action: Some(ClientAction { action: Some(client_action::Action::Reply(reply)) }),
-        events: vec![any(&Increased { amount: 1 })],
-        ..EventSourcedReply::default()
-    }
-}
-
-fn any<M: Message + Name>(message: &M) -> Any {
-    Any { type_url: M::type_url(), value: message.encode_to_vec().into() }
 }

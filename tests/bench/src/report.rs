@@ -10,24 +10,52 @@ pub(crate) struct Round {
     pub(crate) sdk: Turn,
 }
 
-/// One number of entities: medians over the rounds, latencies of the SDK, and the median of the rounds' ratios.
+/// One kind and number of entities: medians over the rounds, latencies of the SDK, and the median of the rounds' ratios.
 pub(crate) struct Line<'a> {
+    pub(crate) kind: &'a str,
     pub(crate) entities: u32,
     pub(crate) rounds: &'a [Round],
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of_rounds = |value: fn(&Round) -> f64| median(self.rounds.iter().map(value).collect());
+        let of_rounds = |value: fn(&Round) -> f64| median(self.rounds, value);
         write!(
             f,
-            "event sourced  entities {:<3}  bare {:>6.0}/s  sdk {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}",
+            "{:<15}  entities {:<3}  bare {:>6.0}/s  sdk {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}",
+            self.kind,
             self.entities,
             of_rounds(|round| round.bare.per_second),
             of_rounds(|round| round.sdk.per_second),
             Milliseconds(of_rounds(|round| percentile(&round.sdk.latencies, 0.50))),
             Milliseconds(of_rounds(|round| percentile(&round.sdk.latencies, 0.99))),
             of_rounds(|round| round.sdk.per_second / round.bare.per_second),
+        )
+    }
+}
+
+/// Bytes per stream, of servers that started anew.
+pub(crate) struct IdleRound {
+    pub(crate) bare: f64,
+    pub(crate) sdk: f64,
+}
+
+/// Medians over the rounds.
+pub(crate) struct IdleLine<'a> {
+    pub(crate) streams: u32,
+    pub(crate) rounds: &'a [IdleRound],
+}
+
+impl fmt::Display for IdleLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<15}  streams {}  bare {:.0} B each  sdk {:.0} B each  difference {:.0} B",
+            "idle",
+            self.streams,
+            median(self.rounds, |round| round.bare),
+            median(self.rounds, |round| round.sdk),
+            median(self.rounds, |round| round.sdk - round.bare),
         )
     }
 }
@@ -46,7 +74,8 @@ fn percentile(sorted: &[Duration], part: f64) -> f64 {
     sorted.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median<R>(rounds: &[R], value: fn(&R) -> f64) -> f64 {
+    let mut values: Vec<_> = rounds.iter().map(value).collect();
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => 0.0,
@@ -59,7 +88,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{Line, Round, Turn};
+    use super::{IdleLine, IdleRound, Line, Round, Turn};
 
     fn turn(per_second: f64, milliseconds: &[u64]) -> Turn {
         let latencies =
@@ -75,8 +104,21 @@ mod tests {
             Round { bare: turn(1500.0, &[]), sdk: turn(1350.0, &[1, 2, 4, 5]) },
         ];
         assert_eq!(
-            Line { entities: 16, rounds: &rounds }.to_string(),
-            "event sourced  entities 16   bare   1500/s  sdk   1000/s  p50 4.0 ms  p99 5.0 ms  ratio 0.90"
+            Line { kind: "value", entities: 16, rounds: &rounds }.to_string(),
+            "value            entities 16   bare   1500/s  sdk   1000/s  p50 4.0 ms  p99 5.0 ms  ratio 0.90"
+        );
+    }
+
+    #[test]
+    fn the_difference_is_that_of_each_round() {
+        let rounds = [
+            IdleRound { bare: 20_000.0, sdk: 20_700.0 },
+            IdleRound { bare: 20_400.0, sdk: 20_900.0 },
+            IdleRound { bare: 20_100.0, sdk: 20_700.0 },
+        ];
+        assert_eq!(
+            IdleLine { streams: 10_000, rounds: &rounds }.to_string(),
+            "idle             streams 10000  bare 20100 B each  sdk 20700 B each  difference 600 B"
         );
     }
 }

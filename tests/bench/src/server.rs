@@ -1,7 +1,7 @@
 //! The two servers, and the processes they run in.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
@@ -9,27 +9,35 @@ use std::{
 use cloudstate_sdk::CloudState;
 use tokio::net::TcpListener;
 
-use crate::{Error, bare, counter::Counter};
+use crate::{
+    Error, bare,
+    kinds::{action, crdt, event_sourced, value},
+};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Kind {
+pub(crate) enum Side {
     /// Tonic alone.
     Bare,
     /// Tonic and the SDK.
     Sdk,
 }
 
-/// Serves on any free port, which it prints, until killed.
-pub(crate) async fn serve(kind: Kind) -> Result<(), Error> {
-    match kind {
-        Kind::Bare => {
+/// Serves all kinds on any free port, which it prints, until killed.
+pub(crate) async fn serve(side: Side) -> Result<(), Error> {
+    match side {
+        Side::Bare => {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             println!("{}", listener.local_addr()?.port());
             bare::serve(listener).await
         }
-        Kind::Sdk => {
-            let server = CloudState::new().register::<Counter>().address("127.0.0.1", 0).bind().await?;
+        Side::Sdk => {
+            let services = CloudState::new()
+                .register::<event_sourced::Counter>()
+                .register::<value::Counter>()
+                .register::<crdt::Counter>()
+                .register::<action::Sums>();
+            let server = services.address("127.0.0.1", 0).bind().await?;
             println!("{}", server.address().port());
             Ok(server.serve().await?)
         }
@@ -43,10 +51,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(kind: Kind) -> Result<Self, Error> {
-        let name = match kind {
-            Kind::Bare => "bare",
-            Kind::Sdk => "sdk",
+    pub(crate) fn start(side: Side) -> Result<Self, Error> {
+        let name = match side {
+            Side::Bare => "bare",
+            Side::Sdk => "sdk",
         };
         let mut child =
             Command::new(env::current_exe()?).args(["--serve", name]).stdout(Stdio::piped()).spawn()?;
@@ -57,6 +65,17 @@ impl Process {
         BufReader::new(stdout.ok_or("no standard output")?).read_line(&mut line)?;
         process.port = line.trim().parse().map_err(|_| format!("the {name} server does not start"))?;
         Ok(process)
+    }
+
+    /// Resident memory that no file is behind: heap and stacks, without the program's own pages. In bytes.
+    pub(crate) fn memory(&self) -> Result<u64, Error> {
+        // Unlike `statm`, whose counters lag behind by some pages for each thread, this walks the page tables.
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let kibibytes = text.lines().find_map(|line| {
+            line.strip_prefix("Anonymous:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        });
+        Ok(kibibytes.ok_or_else(|| format!("{path} does not say how much is anonymous"))? * 1024)
     }
 }
 

@@ -1,0 +1,5 @@
+//! What was generated from `proto/`.
+
+cloudstate_sdk::include_protos!();
+
+pub(crate) use bench::*;
