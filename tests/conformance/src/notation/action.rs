@@ -7,6 +7,7 @@ use cloudstate_proto::{
 use super::{
     command::Target,
     cursor::{Cursor, Problem},
+    script,
 };
 use crate::{
     area::Area,
@@ -31,7 +32,7 @@ impl Notation {
     }
 }
 
-impl super::Notation for Notation {
+impl script::Notation for Notation {
     type Protocol = Action;
 
     fn send(&self, line: &mut Cursor<'_>) -> Result<Step<Action>, Problem> {

@@ -11,6 +11,7 @@ use cloudstate_proto::{
 use super::{
     command::{self, Entity, Target},
     cursor::{Cursor, Problem},
+    script,
 };
 use crate::{
     area::Area,
@@ -209,7 +210,7 @@ impl Notation {
     }
 }
 
-impl super::Notation for Notation {
+impl script::Notation for Notation {
     type Protocol = Crdt;
 
     fn send(&self, line: &mut Cursor<'_>) -> Result<Step<Crdt>, Problem> {

@@ -1,19 +1,13 @@
 //! `check …` lines.
 
-use super::cursor::{Cursor, Problem};
+use super::{
+    cursor::{Cursor, Problem},
+    script,
+};
 use crate::{area::Area, discovery::Check};
 
 pub(super) fn checks(area: Area, lines: &[&str]) -> Result<Vec<Check>, Problem> {
-    lines
-        .iter()
-        .map(|line| {
-            let mut cursor = Cursor::new(line);
-            let check = check(area, &mut cursor);
-            check
-                .and_then(|check| cursor.end().map(|()| check))
-                .map_err(|problem| format!("`{line}`: {problem}"))
-        })
-        .collect()
+    lines.iter().map(|line| script::read_all(line, line, |cursor| check(area, cursor))).collect()
 }
 
 fn check(area: Area, line: &mut Cursor<'_>) -> Result<Check, Problem> {

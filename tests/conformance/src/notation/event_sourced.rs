@@ -9,6 +9,7 @@ use cloudstate_proto::{
 use super::{
     command::{self, Entity, Target},
     cursor::{Cursor, Problem},
+    script,
 };
 use crate::{
     area::Area,
@@ -63,7 +64,7 @@ impl Notation {
     }
 }
 
-impl super::Notation for Notation {
+impl script::Notation for Notation {
     type Protocol = EventSourced;
 
     fn send(&self, line: &mut Cursor<'_>) -> Result<Step<EventSourced>, Problem> {

@@ -10,7 +10,7 @@ use super::{
     action,
     command::{self, Entity},
     cursor::{Cursor, Problem},
-    event_sourced,
+    event_sourced, script,
 };
 use crate::{
     area::Area,
@@ -31,7 +31,7 @@ const JSON: &str = "json.cloudstate.io/";
 /// Calls of `EventLogSubscriberModel`.
 pub(super) struct Subscriber;
 
-impl super::Notation for Subscriber {
+impl script::Notation for Subscriber {
     type Protocol = Action;
 
     /// `ProcessEventOne one[reply m] with "ce-subject" = "i"`, and so on for the other commands.
@@ -112,7 +112,7 @@ impl Emitter {
     }
 }
 
-impl super::Notation for Emitter {
+impl script::Notation for Emitter {
     type Protocol = EventSourced;
 
     fn send(&self, line: &mut Cursor<'_>) -> Result<Step<EventSourced>, Problem> {

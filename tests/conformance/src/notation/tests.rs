@@ -1,8 +1,11 @@
 use cloudstate_proto::{crdt::crdt_stream_in, crdt::crdt_stream_out, eventsourced::event_sourced_stream_in};
 use prost::Message as _;
 
-use super::*;
-use crate::protocol::ActionCall;
+use super::{script::expected, *};
+use crate::{
+    protocol::{ActionCall, Protocol},
+    scenario::{Line, Step},
+};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

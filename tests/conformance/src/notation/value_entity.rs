@@ -10,6 +10,7 @@ use cloudstate_proto::{
 use super::{
     command::{self, Entity, Target},
     cursor::{Cursor, Problem},
+    script,
 };
 use crate::{
     area::Area,
@@ -78,7 +79,7 @@ impl Notation {
     }
 }
 
-impl super::Notation for Notation {
+impl script::Notation for Notation {
     type Protocol = ValueEntity;
 
     fn send(&self, line: &mut Cursor<'_>) -> Result<Step<ValueEntity>, Problem> {
