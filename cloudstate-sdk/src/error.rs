@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     NothingRegistered,
     #[error(
         "nobody knows how to create {type_name} for `{service}`: it has no `Default`; register it with \
-         `.register_with(|context| ..)`, or derive `Default`"
+         `.register_with(|context| ..)`, an action with `.register_action(..)`, or derive `Default`"
     )]
     NoConstructor { type_name: &'static str, service: &'static str },
     #[error("the user function cannot be served as it is declared:{}", .0.iter().map(|problem| format!("\n  - {problem}")).collect::<String>())]

@@ -115,6 +115,12 @@ pub(crate) mod vices {
         pub(crate) produced: Arc<AtomicUsize>,
     }
 
+    impl Default for Vices {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
     impl Vices {
         pub(crate) fn new() -> Self {
             Self {

@@ -8,6 +8,8 @@ mod action_events;
 mod action_faults;
 mod action_flow;
 mod action_model;
+mod action_random;
+mod action_registration;
 mod action_scenarios;
 mod bad_bytes;
 mod cart;

@@ -182,3 +182,49 @@ fn entities_of_one_kind_do_not_share_their_storage() {
         "Other: the persistence id `shop` is also that of Shop; they would share their data"
     );
 }
+
+/// An action that is never called.
+fn shop_action() -> Component {
+    let never = || -> std::sync::Arc<dyn crate::action::host::Host> { panic!("started") };
+    Component { host: Host::Action(Box::new(never)), ..shop() }
+}
+
+#[test]
+fn an_action_may_stream_and_has_no_entity_key() {
+    let mut descriptors = descriptors();
+    let file = &mut descriptors.file[0];
+    file.message_type[0].field[0].options = None;
+    let buy = &mut file.service[0].method[0];
+    (buy.client_streaming, buy.server_streaming) = (true, true);
+    assert_eq!(problems(&[shop_action()], &descriptors), [""; 0]);
+    buy_of(&mut descriptors).input_type = ".shop.Gone".into();
+    assert_eq!(problems(&[shop_action()], &descriptors).len(), 1);
+}
+
+#[test]
+fn a_source_of_events_needs_a_subscriber_that_takes_all() {
+    use cloudstate_proto::event_source::Source;
+    use cloudstate_proto::{EventSource, Eventing};
+
+    let mut descriptors = descriptors();
+    let source = EventSource { source: Some(Source::EventLog("carts".into())), ..Default::default() };
+    let eventing = Some(Eventing { r#in: Some(source), out: None });
+    buy_of(&mut descriptors).options = Some(MethodOptions { eventing, ..Default::default() });
+    let warnings = sources_without_catch_all(&[shop_action()], &descriptors);
+    assert_eq!(
+        warnings,
+        [
+            "shop.proto: no rpc of shop.Shop takes every event of `carts`: one of a type that none takes stops the \
+          subscription; add an rpc that takes `google.protobuf.Any`"
+        ]
+    );
+
+    let mut any = buy_of(&mut descriptors).clone();
+    any.input_type = ".google.protobuf.Any".into();
+    descriptors.file[0].service[0].method.push(any);
+    assert_eq!(sources_without_catch_all(&[shop_action()], &descriptors), [""; 0]);
+}
+
+fn buy_of(descriptors: &mut FileDescriptorSet) -> &mut MethodDescriptorProto {
+    &mut descriptors.file[0].service[0].method[0]
+}
