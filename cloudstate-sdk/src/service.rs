@@ -236,7 +236,7 @@ impl Server {
     }
 
     /// Serves until `stop` completes, then shuts down: no new connections and streams, each entity finishes the
-    /// command in progress, and its stream ends well.
+    /// command in progress, and its stream ends well. Calls of actions go on until they end, or the grace is over.
     ///
     /// # Errors
     /// When the socket fails.

@@ -54,7 +54,7 @@ impl Context {
         self
     }
 
-    /// Which entity this is.
+    /// Which entity this is. Empty in an action.
     pub fn entity_id(&self) -> &str {
         &self.entity_id
     }

@@ -55,6 +55,9 @@ pub(crate) enum Answer<E, M> {
 /// | replace the value and answer | `Effect::update(value).reply(message)` |
 /// | remove the value and answer | `Effect::delete().reply(message)` |
 /// | let another rpc answer | `Effect::forward(call)` |
+/// | in an action, answer with nothing | `Effect::none()` |
+/// | in an action, fail and have side effects | `Effect::failure(failure)` |
+/// | in an action, pass over an event | `Effect::skip(reason)` |
 /// | call another rpc beside it | `.side_effect(call)` on any of these |
 #[derive(Clone, Copy, Debug)]
 pub struct Effect {

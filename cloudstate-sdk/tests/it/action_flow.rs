@@ -69,6 +69,20 @@ async fn an_endless_stream_is_computed_as_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_shutdown_waits_for_a_call_that_goes_on() {
+    let mut function = UserFunction::start(CloudState::new().register_action(Vices::new())).await;
+    let mut call = function.open_action("handleStreamed", SUMS, "Running").await;
+    call.send(any(&Number { value: 1 }));
+    assert_eq!(call.reply::<Number>().await.value, 1);
+    function.begin_shutdown();
+    call.send(any(&Number { value: 2 }));
+    assert_eq!(call.reply::<Number>().await.value, 2);
+    call.half_close();
+    call.expect_end().await;
+    within(function.stopped()).await;
+}
+
+#[tokio::test]
 async fn a_thousand_calls_run_at_a_time() {
     let function = UserFunction::start(CloudState::new().register_action(Vices::new())).await;
     let mut client =
