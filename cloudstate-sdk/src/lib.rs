@@ -176,6 +176,7 @@
 //! | write event sourced entities | [`event_sourced`] |
 //! | write value entities | [`value`] |
 //! | write services without state, streams, subscribers of events | [`action`] |
+//! | store or read plain texts and numbers, or JSON | [`Primitive`], and `Json` with the feature `json` |
 //! | register entities explicitly, inject dependencies, choose address and limits | [`CloudState`] |
 //! | forward to other rpcs, or call them beside a reply | [`Effect`], [`ServiceCall`] |
 //! | refuse with a status code or with an own error type | [`Failure`] |
