@@ -2,6 +2,7 @@
 //! with nothing but the SDK; one file a kind.
 
 mod action;
+mod crdt;
 mod event_log;
 mod event_log_subscriber;
 mod event_sourced;
@@ -20,5 +21,5 @@ pub async fn run() -> Result<(), cloudstate_sdk::Error> {
 
 /// All models.
 pub fn models() -> cloudstate_sdk::CloudState {
-    cloudstate_sdk::CloudState::new().discover()
+    cloudstate_sdk::CloudState::new().register_with(crdt::CrdtTckModel::new).discover()
 }
