@@ -1,6 +1,6 @@
 //! Holds a conversation, as a proxy would, and finds where it went wrong.
 
-use std::{fmt, future::Future, ops::Range, time::Duration};
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use tokio::{sync::mpsc, time::timeout};
@@ -8,6 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, transport::Channel};
 
 use crate::{
+    mismatch::Mismatch,
     protocol::{Answers, Protocol},
     readable,
     scenario::{Expected, Line, Step},
@@ -16,60 +17,7 @@ use crate::{
 /// More than any scenario sends without awaiting something.
 const UNREAD_MESSAGES: usize = 64;
 
-/// In lines; no message of any scenario comes near.
-const LONGEST_MESSAGE: usize = 500;
-
 const TIME_TO_BE_HEARD: Duration = Duration::from_millis(100);
-
-/// Where a conversation left the script.
-#[derive(Debug)]
-pub(crate) struct Mismatch {
-    /// What was said and heard until then, as in the scenario.
-    pub(crate) transcript: Vec<String>,
-    pub(crate) problem: String,
-    /// The lines of the scenario that would have been right, each with its message.
-    pub(crate) expected: Vec<(String, String)>,
-    /// The message that came instead, if any.
-    pub(crate) received: Option<String>,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.transcript {
-            writeln!(f, "    {line}")?;
-        }
-        writeln!(f, "    {}", self.problem)?;
-        let differing = match (self.expected.as_slice(), &self.received) {
-            ([(_, expected)], Some(received)) => readable::differing_lines(expected, received),
-            // With several to choose from, there is no saying which one was meant.
-            _ => [0..0, 0..0],
-        };
-        for (line, message) in &self.expected {
-            write_message(f, &format!("expected {line}"), message, &differing[0])?;
-        }
-        match &self.received {
-            Some(message) => write_message(f, "received", message, &differing[1]),
-            None => Ok(()),
-        }
-    }
-}
-
-fn write_message(
-    f: &mut fmt::Formatter<'_>,
-    title: &str,
-    message: &str,
-    differing: &Range<usize>,
-) -> fmt::Result {
-    writeln!(f, "    {title}")?;
-    for (number, line) in message.lines().enumerate().take(LONGEST_MESSAGE) {
-        let mark = if differing.contains(&number) { '!' } else { ' ' };
-        writeln!(f, "      {mark} {line}")?;
-    }
-    match message.lines().count().checked_sub(LONGEST_MESSAGE) {
-        None | Some(0) => Ok(()),
-        Some(more) => writeln!(f, "        (and {more} more lines)"),
-    }
-}
 
 /// Follows the script with a service.
 ///
@@ -191,18 +139,12 @@ impl<P: Protocol> Conversation<P> {
     /// The expectation that fits the message.
     fn choose(&self, expected: &[&Expected<P::Out>], message: &P::Out) -> Result<usize, Box<Mismatch>> {
         expected.iter().position(|expected| expected.accepts(message)).ok_or_else(|| {
-            let mut mismatch = self.mismatch("the message is not the expected one:", expected);
-            let received = readable::message(message);
-            if mismatch.expected.iter().any(|(_, text)| *text == received) {
-                let in_bytes = |expected: &&Expected<P::Out>| {
-                    (expected.text.clone(), readable::message_in_bytes(&expected.message))
-                };
-                mismatch.expected = expected.iter().map(in_bytes).collect();
-                mismatch.received = Some(readable::message_in_bytes(message));
-            } else {
-                mismatch.received = Some(received);
+            let problem = "the message is not the expected one:";
+            let mismatch = self.mismatch(problem, expected, Some(message), readable::message);
+            if mismatch.shows_a_difference() {
+                return mismatch;
             }
-            mismatch
+            self.mismatch(problem, expected, Some(message), readable::message_in_bytes)
         })
     }
 
@@ -210,10 +152,10 @@ impl<P: Protocol> Conversation<P> {
         let problem = match self.hear().await {
             Heard::Message(message) => return Ok(message),
             Heard::End => "the call ended before the expected message".to_owned(),
-            Heard::Error(status) => format!("the call failed with {}", describe(&status)),
+            Heard::Error(status) => format!("the call failed with {}", readable::status(&status)),
             Heard::NothingInTime => format!("no message within {:?}", self.deadline),
         };
-        Err(self.mismatch(problem, expected))
+        Err(self.mismatch(problem, expected, None, readable::message))
     }
 
     async fn end(&mut self, any_status: bool) -> Result<(), Box<Mismatch>> {
@@ -222,47 +164,41 @@ impl<P: Protocol> Conversation<P> {
             Heard::End => return Ok(()),
             Heard::Error(_) if any_status => return Ok(()),
             Heard::Error(status) => {
-                format!("the call should end with status OK, and failed with {}", describe(&status))
+                format!("the call should end with status OK, and failed with {}", readable::status(&status))
             }
             Heard::Message(message) => {
-                unexpected = Some(readable::message(&message));
+                unexpected = Some(message);
                 "the call should end now, and there is one more message:".to_owned()
             }
             Heard::NothingInTime => {
                 format!("the call should end now, and does not within {:?}", self.deadline)
             }
         };
-        let mut mismatch = self.mismatch(problem, &[]);
-        mismatch.received = unexpected;
-        Err(mismatch)
+        Err(self.mismatch(problem, &[], unexpected.as_ref(), readable::message))
     }
 
     async fn hear(&mut self) -> Heard<P::Out> {
         let Some(call) = &mut self.call else { return Heard::End };
-        match within(self.deadline, call.answers.next()).await {
-            None => Heard::NothingInTime,
-            Some(None) => Heard::End,
-            Some(Some(Ok(message))) => Heard::Message(message),
-            Some(Some(Err(status))) => Heard::Error(status),
+        match timeout(self.deadline, call.answers.next()).await {
+            Ok(Some(Ok(message))) => Heard::Message(message),
+            Ok(Some(Err(status))) => Heard::Error(status),
+            Ok(None) => Heard::End,
+            Err(_) => Heard::NothingInTime,
         }
     }
 
-    fn mismatch(&self, problem: impl Into<String>, expected: &[&Expected<P::Out>]) -> Box<Mismatch> {
-        let messages =
-            expected.iter().map(|expected| (expected.text.clone(), readable::message(&expected.message)));
+    fn mismatch(
+        &self,
+        problem: impl Into<String>,
+        expected: &[&Expected<P::Out>],
+        received: Option<&P::Out>,
+        show: fn(&P::Out) -> String,
+    ) -> Box<Mismatch> {
         Box::new(Mismatch {
             transcript: self.transcript.clone(),
             problem: problem.into(),
-            expected: messages.collect(),
-            received: None,
+            expected: expected.iter().map(|line| (line.text.clone(), show(&line.message))).collect(),
+            received: received.map(show),
         })
     }
-}
-
-async fn within<F: Future>(deadline: Duration, future: F) -> Option<F::Output> {
-    timeout(deadline, future).await.ok()
-}
-
-fn describe(status: &Status) -> String {
-    format!("gRPC status {:?}: {:?}", status.code(), status.message())
 }

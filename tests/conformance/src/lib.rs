@@ -25,6 +25,7 @@ mod area;
 mod conversation;
 mod discovery;
 mod known_gaps;
+mod mismatch;
 mod model;
 mod notation;
 mod protocol;

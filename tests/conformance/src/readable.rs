@@ -1,17 +1,18 @@
-//! Messages for people, in the text format of protobuf, with the payloads in them decoded.
+//! Messages for people, in the text format of protobuf, with the payloads in them decoded; and errors.
 
-use std::{collections::HashMap, fmt::Debug, ops::Range, sync::LazyLock};
+use std::{collections::HashMap, error::Error, fmt::Debug, ops::Range, sync::LazyLock};
 
 use cloudstate_proto::sources;
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, text_format::FormatOptions};
 use protox::{
-    Compiler, Error,
+    Compiler,
     file::{ChainFileResolver, File, FileResolver, GoogleFileResolver},
 };
+use tonic::Status;
 
 /// The protocol and the models. Built when the first message is shown: a run without failures needs none.
-static DESCRIPTORS: LazyLock<Result<DescriptorPool, Error>> = LazyLock::new(|| {
+static DESCRIPTORS: LazyLock<Result<DescriptorPool, protox::Error>> = LazyLock::new(|| {
     let texts = [sources::PROTOCOL, sources::FRONTEND, sources::TCK].concat();
     let names = texts.iter().map(|(name, _)| *name);
     let mut resolver = ChainFileResolver::new();
@@ -57,14 +58,32 @@ fn dynamic<M: Message + Name>(message: &M) -> Option<DynamicMessage> {
     DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()
 }
 
+/// The status, and what caused it if that was not the service.
+pub(crate) fn status(status: &Status) -> String {
+    let text = format!("gRPC status {:?}: {:?}", status.code(), status.message());
+    match status.source() {
+        Some(source) => format!("{text} ({})", root_cause(source)),
+        None => text,
+    }
+}
+
+/// "transport error" says less than what it was caused by.
+pub(crate) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
+}
+
 /// `.proto` files in memory, by import path.
 struct Texts(HashMap<&'static str, &'static str>);
 
 impl FileResolver for Texts {
-    fn open_file(&self, name: &str) -> Result<File, Error> {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
         match self.0.get(name) {
             Some(text) => File::from_source(name, text),
-            None => Err(Error::file_not_found(name)),
+            None => Err(protox::Error::file_not_found(name)),
         }
     }
 }

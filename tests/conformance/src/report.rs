@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::{area::Area, conversation::Mismatch, scenario::Scenario};
+use crate::{area::Area, mismatch::Mismatch, scenario::Scenario};
 
 /// How one scenario went.
 pub(crate) enum Outcome {

@@ -10,8 +10,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
-    conversation::{self, Mismatch},
+    conversation,
     discovery::Discovered,
+    mismatch::Mismatch,
+    readable,
     scenario::{Scenario, Script},
 };
 
@@ -64,9 +66,8 @@ impl Service {
         match timeout(self.deadline, client.discover(proxy_info())).await {
             Ok(Ok(spec)) => Ok(spec.into_inner()),
             Ok(Err(status)) => Err(Unreachable(format!(
-                "the service at {address} does not answer discover: gRPC status {:?}: {:?}",
-                status.code(),
-                status.message()
+                "the service at {address} does not answer discover: {}",
+                readable::status(&status)
             ))),
             Err(_) => Err(Unreachable(format!(
                 "the service at {address} does not answer discover within {:?}",
@@ -79,7 +80,7 @@ impl Service {
         let address = &self.address;
         match timeout(self.deadline, self.endpoint.connect()).await {
             Ok(Ok(channel)) => Ok(channel),
-            Ok(Err(error)) => Err(format!("cannot connect to {address}: {}", root_cause(&error))),
+            Ok(Err(error)) => Err(format!("cannot connect to {address}: {}", readable::root_cause(&error))),
             Err(_) => Err(format!("cannot connect to {address} within {:?}", self.deadline)),
         }
     }
@@ -95,9 +96,12 @@ impl Service {
         discovered: &Discovered,
     ) -> Result<(), Box<Mismatch>> {
         if let Script::Discovery(checks) = &scenario.script {
-            return checks.iter().try_for_each(|check| discovered.check(check)).map_err(in_short);
+            return checks
+                .iter()
+                .try_for_each(|check| discovered.check(check))
+                .map_err(Mismatch::outside_conversations);
         }
-        let channel = self.connect().await.map_err(in_short)?;
+        let channel = self.connect().await.map_err(Mismatch::outside_conversations)?;
         match &scenario.script {
             Script::Discovery(_) => Ok(()),
             Script::EventSourced(script) => conversation::hold(script, channel, self.deadline).await,
@@ -106,10 +110,6 @@ impl Service {
             Script::Action(script) => conversation::hold(script, channel, self.deadline).await,
         }
     }
-}
-
-fn in_short(problem: String) -> Box<Mismatch> {
-    Box::new(Mismatch { transcript: vec![], problem, expected: vec![], received: None })
 }
 
 fn proxy_info() -> ProxyInfo {
@@ -122,13 +122,4 @@ fn proxy_info() -> ProxyInfo {
         proxy_version: env!("CARGO_PKG_VERSION").to_owned(),
         supported_entity_types: supported.map(str::to_owned).to_vec(),
     }
-}
-
-/// "transport error" says less than what it was caused by.
-fn root_cause(error: &dyn std::error::Error) -> &dyn std::error::Error {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
 }

@@ -1,0 +1,36 @@
+//! The kit against the model services of this repository: as they are, and with CRDTs spoilt on the way.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+#[path = "../it/kit.rs"]
+mod kit;
+mod relay;
+
+use std::net::SocketAddr;
+
+/// Serves the models until the test ends.
+async fn models() -> SocketAddr {
+    let server = tck_models::models().address("127.0.0.1", 0).bind().await.unwrap();
+    let address = server.address();
+    tokio::spawn(server.serve_with_shutdown(std::future::pending()));
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_models_pass() {
+    let gaps = concat!(env!("CARGO_MANIFEST_DIR"), "/known_gaps.txt");
+    let run = kit::test(models().await, &["--known-gaps", gaps, "--deadline", "10"]).await;
+    assert_eq!((run.failed(), run.code), ([].into(), 0), "{}{}", run.stderr, run.stdout);
+    assert_eq!(run.last_line(), "251 passed, 0 failed, 0 skipped", "{}", run.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crdts_spoilt_on_the_way_fail() {
+    let models = models().await;
+    for (name, spoil, expected) in relay::FAULTS {
+        let relay = relay::start(models, *spoil).await;
+        let run = kit::test(relay, &["--only", "crdt", "--at-once", "32", "--deadline", "5"]).await;
+        let expected = expected.split_whitespace().collect();
+        assert_eq!(run.failed(), expected, "{name}\n{}{}", run.stderr, run.stdout);
+    }
+}
