@@ -1,12 +1,14 @@
 //! The checks that a proxy makes after discovery, made before: each problem names file, service and rpc.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod eventing;
+mod http;
+
+use std::collections::{HashMap, HashSet};
 
 use cloudstate_proto::descriptor::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, Label,
-    MethodDescriptorProto, ServiceDescriptorProto, Type,
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+    ServiceDescriptorProto,
 };
-use cloudstate_proto::google::api::{HttpRule, http_rule::Pattern};
 
 use crate::registration::{Component, Host};
 
@@ -47,7 +49,7 @@ pub(super) fn sources_without_catch_all(
 ) -> Vec<String> {
     let contract = Contract::index(descriptors);
     let services = components.iter().filter_map(|component| contract.services.get(component.service));
-    services.flat_map(|(file, service)| contract.without_catch_all(file, service)).collect()
+    services.flat_map(|(file, service)| eventing::without_catch_all(file, service)).collect()
 }
 
 fn storage_problems(component: &Component, earlier: &[Component]) -> Vec<String> {
@@ -121,9 +123,11 @@ impl<'a> Contract<'a> {
         let mut problems = Vec::new();
         for method in &service.method {
             let rpc = format!("{}: {}.{}", file.name, component.service, method.name);
-            let found = self.method_problems(component, method);
+            let mut found = self.method_problems(component, method);
+            found.extend(eventing::method_problems(method));
             problems.extend(found.into_iter().map(|problem| format!("{rpc}: {problem}")));
         }
+        problems.extend(eventing::service_problems(file, service));
         problems
     }
 
@@ -150,82 +154,11 @@ impl<'a> Contract<'a> {
             ));
         }
         if let Some(rule) = method.options.as_ref().and_then(|options| options.http.as_ref()) {
-            problems.extend(self.rule_problems(rule, input, self.message(&method.output_type)));
+            let messages =
+                http::Messages { contract: self, input, output: self.message(&method.output_type) };
+            problems.extend(messages.rule_problems(rule));
         }
         problems
-    }
-
-    fn without_catch_all(&self, file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
-        let mut takes_any: BTreeMap<&str, bool> = BTreeMap::new();
-        for method in &service.method {
-            if let Some(source) = event_source(method) {
-                *takes_any.entry(source).or_default() |= method.input_type == ".google.protobuf.Any";
-            }
-        }
-        let service = full_name(&file.package, &service.name);
-        let sources = takes_any.into_iter().filter(|(_, takes_any)| !takes_any);
-        sources
-            .map(|(source, _)| {
-                format!(
-                    "{}: no rpc of {service} takes every event of `{source}`: one of a type that none takes stops the \
-                     subscription; add an rpc that takes `google.protobuf.Any`",
-                    file.name
-                )
-            })
-            .collect()
-    }
-
-    /// A rule names fields of the request in its path and `body`, and of the reply in `response_body`.
-    fn rule_problems(
-        &self,
-        rule: &HttpRule,
-        input: &DescriptorProto,
-        output: Option<&DescriptorProto>,
-    ) -> Vec<String> {
-        let mut problems = Vec::new();
-        let path = path_of(rule);
-        for variable in path_variables(path) {
-            if let Err(reason) = self.scalar_at(input, variable) {
-                problems.push(format!("the HTTP path `{path}` binds `{variable}`, {reason}"));
-            }
-        }
-        let body = rule.body.as_str();
-        if !body.is_empty() && body != "*" && field(input, body).is_none() {
-            problems.push(format!(
-                "the HTTP body is `{body}`, which is no field of the request `{}`",
-                input.name
-            ));
-        }
-        let response_body = rule.response_body.as_str();
-        if let Some(output) = output
-            && !response_body.is_empty()
-            && field(output, response_body).is_none()
-        {
-            problems.push(format!(
-                "the HTTP response body is `{response_body}`, which is no field of the reply `{}`",
-                output.name
-            ));
-        }
-        let additional =
-            rule.additional_bindings.iter().flat_map(|rule| self.rule_problems(rule, input, output));
-        problems.extend(additional);
-        problems
-    }
-
-    /// A path variable is one scalar field, or one inside messages: `a.b`.
-    fn scalar_at(&self, message: &DescriptorProto, path: &str) -> Result<(), String> {
-        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-        let found = field(message, name).ok_or_else(|| format!("which is no field of `{}`", message.name))?;
-        if found.label == Label::Repeated as i32 {
-            return Err("which is a repeated field".into());
-        }
-        let nested = (found.r#type == Type::Message as i32).then(|| self.message(&found.type_name)).flatten();
-        match (rest, nested) {
-            (None, None) => Ok(()),
-            (None, Some(_)) => Err("which is a message, not a scalar".into()),
-            (Some(rest), Some(nested)) => self.scalar_at(nested, rest),
-            (Some(_), None) => Err(format!("but `{name}` is not a message")),
-        }
     }
 
     /// By a descriptor's type name, which begins with a dot.
@@ -240,34 +173,6 @@ fn full_name(parent: &str, name: &str) -> String {
 
 fn field<'a>(message: &'a DescriptorProto, name: &str) -> Option<&'a FieldDescriptorProto> {
     message.field.iter().find(|field| field.name == name)
-}
-
-/// The event log or topic whose events come to an rpc.
-fn event_source(method: &MethodDescriptorProto) -> Option<&str> {
-    use cloudstate_proto::event_source::Source;
-    let subscription = method.options.as_ref()?.eventing.as_ref()?.r#in.as_ref()?;
-    match subscription.source.as_ref()? {
-        Source::Topic(name) | Source::EventLog(name) => Some(name),
-    }
-}
-
-fn path_of(rule: &HttpRule) -> &str {
-    match &rule.pattern {
-        Some(
-            Pattern::Get(path)
-            | Pattern::Put(path)
-            | Pattern::Post(path)
-            | Pattern::Delete(path)
-            | Pattern::Patch(path),
-        ) => path,
-        Some(Pattern::Custom(custom)) => &custom.path,
-        None => "",
-    }
-}
-
-/// The names in `{name}` and `{name=segments}`.
-fn path_variables(path: &str) -> impl Iterator<Item = &str> {
-    path.split('{').skip(1).map(|rest| rest.split(['=', '}']).next().unwrap_or_default().trim())
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
-use cloudstate_proto::descriptor::{FieldOptions, MethodOptions};
-use cloudstate_proto::google::api::CustomHttpPattern;
+use cloudstate_proto::descriptor::{FieldOptions, Label, MethodOptions, Type};
+use cloudstate_proto::event_destination::Destination;
+use cloudstate_proto::event_source::Source;
+use cloudstate_proto::google::api::{CustomHttpPattern, HttpRule, http_rule::Pattern};
+use cloudstate_proto::{EventDestination, EventSource, Eventing};
 
 use super::*;
 use crate::conversation::{Host as Starts, Live, Protocol, Terms};
@@ -160,6 +163,29 @@ fn http_rules_name_fields_that_exist() {
             HttpRule { additional_bindings: vec![get("/{x}")], ..get("/") },
             "the HTTP path `/{x}` binds `x`, which is no field of `Order`",
         ),
+        (get("/{id}/{id}"), "the HTTP path `/{id}/{id}` binds `id` twice"),
+        (HttpRule { body: "tags".into(), ..get("/") }, "the HTTP body is `tags`, which is a repeated field"),
+    ] {
+        assert_eq!(with_rule(rule), [format!("shop.proto: shop.Shop.Buy: {problem}")]);
+    }
+}
+
+#[test]
+fn http_rules_have_a_method_and_a_path() {
+    let head = Pattern::Custom(CustomHttpPattern { kind: "HEAD".into(), path: "/".into() });
+    let nested = HttpRule { additional_bindings: vec![get("/b")], ..get("/a") };
+    for (rule, problem) in [
+        (HttpRule::default(), "an HTTP rule has no path; write, for example, `get: \"/things/{id}\"`"),
+        (get("shop/{id}"), "the HTTP path `shop/{id}` does not begin with `/`"),
+        (
+            HttpRule { pattern: Some(head), ..Default::default() },
+            "the HTTP rule for `/` is for the method `HEAD`; other than get, put, post, delete and patch only `*`, \
+             which is any, can be served",
+        ),
+        (
+            HttpRule { additional_bindings: vec![nested], ..get("/") },
+            "the additional HTTP binding `/a` has additional bindings itself; list them beside it",
+        ),
     ] {
         assert_eq!(with_rule(rule), [format!("shop.proto: shop.Shop.Buy: {problem}")]);
     }
@@ -201,15 +227,155 @@ fn an_action_may_stream_and_has_no_entity_key() {
     assert_eq!(problems(&[shop_action()], &descriptors).len(), 1);
 }
 
+/// A CRDT entity that is never started.
+fn shop_crdt() -> Component {
+    Component { host: Host::Crdt(Box::new(Nobody)), ..shop() }
+}
+
+/// A value entity that is never started.
+fn shop_value() -> Component {
+    Component { host: Host::Value(Box::new(Nobody)), ..shop() }
+}
+
+#[test]
+fn what_may_be_streamed_depends_on_the_kind() {
+    const UNARY: &str =
+        "shop.proto: shop.Shop.Buy: it is streamed; event sourced and value entities have unary rpcs only";
+    const NO_REQUESTS: &str =
+        "shop.proto: shop.Shop.Buy: it has a stream of requests; CRDT entities take one at a time";
+    let kinds: [(fn() -> Component, [Option<&str>; 3]); 4] = [
+        (shop, [Some(UNARY), Some(UNARY), Some(UNARY)]),
+        (shop_value, [Some(UNARY), Some(UNARY), Some(UNARY)]),
+        (shop_crdt, [Some(NO_REQUESTS), None, Some(NO_REQUESTS)]),
+        (shop_action, [None, None, None]),
+    ];
+    for (component, expected) in kinds {
+        for ((requests, replies), expected) in
+            [(true, false), (false, true), (true, true)].into_iter().zip(expected)
+        {
+            let mut descriptors = descriptors();
+            let buy = buy_of(&mut descriptors);
+            (buy.client_streaming, buy.server_streaming) = (requests, replies);
+            let component = component();
+            let kind = component.entity_type();
+            let found = problems(&[component], &descriptors);
+            assert_eq!(found, Vec::from_iter(expected), "{kind}, requests {requests}, replies {replies}");
+        }
+    }
+}
+
+#[test]
+fn entities_of_every_kind_need_a_key() {
+    for component in [shop(), shop_value(), shop_crdt()] {
+        let mut descriptors = descriptors();
+        descriptors.file[0].message_type[0].field[0].options = None;
+        let kind = component.entity_type();
+        let found = problems(&[component], &descriptors);
+        assert!(found.len() == 1 && found[0].contains("says which entity is meant"), "{kind}: {found:?}");
+        assert!(found[0].starts_with("shop.proto: shop.Shop.Buy: "), "{kind}: {found:?}");
+    }
+}
+
+fn topic(name: &str) -> EventSource {
+    EventSource { source: Some(Source::Topic(name.into())), ..Default::default() }
+}
+
+fn event_log(name: &str) -> EventSource {
+    EventSource { source: Some(Source::EventLog(name.into())), ..Default::default() }
+}
+
+fn to_topic(name: &str) -> EventDestination {
+    EventDestination { destination: Some(Destination::Topic(name.into())) }
+}
+
+fn options(r#in: Option<EventSource>, out: Option<EventDestination>) -> Option<MethodOptions> {
+    Some(MethodOptions { eventing: Some(Eventing { r#in, out }), ..Default::default() })
+}
+
+#[test]
+fn events_come_from_somewhere_and_replies_go_elsewhere() {
+    let nowhere = "the source in its `eventing.in` has an empty name";
+    for (r#in, out, problem) in [
+        (
+            Some(EventSource::default()),
+            None,
+            Some(
+                "its `eventing.in` names no source; write `topic: \"..\"`, or `event_log: \"..\"` with the \
+                 persistence id of an event sourced entity",
+            ),
+        ),
+        (Some(topic("")), None, Some(nowhere)),
+        (Some(event_log("")), None, Some(nowhere)),
+        (
+            None,
+            Some(EventDestination::default()),
+            Some("its `eventing.out` names no destination; write `topic: \"..\"`"),
+        ),
+        (None, Some(to_topic("")), Some("the topic in its `eventing.out` has an empty name")),
+        (
+            Some(topic("orders")),
+            Some(to_topic("orders")),
+            Some(
+                "it publishes to the topic that its events come from, so that every reply would come back as an \
+                 event; publish to another",
+            ),
+        ),
+        (Some(topic("orders")), Some(to_topic("bills")), None),
+        (Some(event_log("orders")), Some(to_topic("orders")), None),
+        (None, Some(to_topic("bills")), None),
+    ] {
+        let found = after(|file| file.service[0].method[0].options = options(r#in, out));
+        let expected = problem.map(|problem| format!("shop.proto: shop.Shop.Buy: {problem}"));
+        assert_eq!(found, Vec::from_iter(expected));
+    }
+}
+
+#[test]
+fn an_event_is_for_one_rpc_of_a_service() {
+    let grouped = |source: EventSource, group: &str| EventSource { consumer_group: group.into(), ..source };
+    for (first, second, source) in [
+        (topic("orders"), topic("orders"), Some("the topic `orders`")),
+        (event_log("shop"), event_log("shop"), Some("the event log `shop`")),
+        // A group that is not named has the name of the service.
+        (topic("orders"), grouped(topic("orders"), "shop.Shop"), Some("the topic `orders`")),
+        (topic("orders"), grouped(topic("orders"), "again"), None),
+        (topic("orders"), topic("returns"), None),
+        (topic("orders"), event_log("orders"), None),
+    ] {
+        let subscribe = |input_type: &'static str| {
+            let (first, second) = (first.clone(), second.clone());
+            move |file: &mut FileDescriptorProto| {
+                let methods = &mut file.service[0].method;
+                methods[0].options = options(Some(first), None);
+                let return_it = MethodDescriptorProto {
+                    name: "Return".into(),
+                    input_type: input_type.into(),
+                    options: options(Some(second), None),
+                    ..methods[0].clone()
+                };
+                methods.push(return_it);
+            }
+        };
+        let mut descriptors = descriptors();
+        subscribe(".shop.Order")(&mut descriptors.file[0]);
+        let expected = source.map(|source| {
+            format!(
+                "shop.proto: shop.Shop.Return: it takes `shop.Order` from {source} as `Buy` does; let one of them \
+                 take it, or give them different consumer groups"
+            )
+        });
+        assert_eq!(problems(&[shop_action()], &descriptors), Vec::from_iter(expected));
+
+        let mut descriptors = self::descriptors();
+        subscribe(".shop.Bill")(&mut descriptors.file[0]);
+        assert_eq!(problems(&[shop_action()], &descriptors), [""; 0]);
+    }
+}
+
 #[test]
 fn a_source_of_events_needs_a_subscriber_that_takes_all() {
-    use cloudstate_proto::event_source::Source;
-    use cloudstate_proto::{EventSource, Eventing};
-
     let mut descriptors = descriptors();
-    let source = EventSource { source: Some(Source::EventLog("carts".into())), ..Default::default() };
-    let eventing = Some(Eventing { r#in: Some(source), out: None });
-    buy_of(&mut descriptors).options = Some(MethodOptions { eventing, ..Default::default() });
+    buy_of(&mut descriptors).options = options(Some(event_log("carts")), None);
     let warnings = sources_without_catch_all(&[shop_action()], &descriptors);
     assert_eq!(
         warnings,
