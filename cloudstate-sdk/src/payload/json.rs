@@ -67,6 +67,7 @@ impl<T: JsonType> Json<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: JsonType> Event for Json<T> {
     /// # Panics
     /// When JSON has no form for the value. Nothing is stored then, and the entity is loaded anew.

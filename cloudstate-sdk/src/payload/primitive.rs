@@ -73,6 +73,7 @@ impl<T: PrimitiveType> Primitive<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: PrimitiveType> Event for Primitive<T> {
     fn encode(&self) -> Any {
         self.to_any()
