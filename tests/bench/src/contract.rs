@@ -2,4 +2,4 @@
 
 cloudstate_sdk::include_protos!();
 
-pub(crate) use bench::*;
+pub(crate) use self::bench::*;

@@ -87,3 +87,6 @@ fn canned_action() -> Option<ClientAction> {
 fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec().into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use cloudstate_sdk::CloudState;
+use cloudstate_sdk::{CloudState, Server};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -32,16 +32,22 @@ pub(crate) async fn serve(side: Side) -> Result<(), Error> {
             bare::serve(listener).await
         }
         Side::Sdk => {
-            let services = CloudState::new()
-                .register::<event_sourced::Counter>()
-                .register::<value::Counter>()
-                .register::<crdt::Counter>()
-                .register::<action::Sums>();
-            let server = services.address("127.0.0.1", 0).bind().await?;
+            let server = bind_sdk().await?;
             println!("{}", server.address().port());
             Ok(server.serve().await?)
         }
     }
+}
+
+pub(crate) async fn bind_sdk() -> Result<Server, cloudstate_sdk::Error> {
+    CloudState::new()
+        .register::<event_sourced::Counter>()
+        .register::<value::Counter>()
+        .register::<crdt::Counter>()
+        .register::<action::Sums>()
+        .address("127.0.0.1", 0)
+        .bind()
+        .await
 }
 
 /// A server in a process of its own, which ends when this is dropped.

@@ -23,8 +23,8 @@ impl ActionService for Sums {
 }
 
 impl sums::Action for Sums {
-    async fn next(&self, by: By, _: &Context) -> Reply<Self, Total> {
-        Ok(Total { value: by.amount + 1 }.into())
+    async fn echo(&self, by: By, _: &Context) -> Reply<Self, Total> {
+        Ok(Total { value: by.amount }.into())
     }
 
     async fn running(&self, numbers: Requests<By>, _: &Context) -> StreamReply<Self, Total> {
@@ -41,7 +41,7 @@ pub(crate) const UNARY_PATH: &str = "/cloudstate.action.ActionProtocol/handleUna
 
 /// The one command of such a call.
 pub(crate) fn unary_command(payload: Any) -> ActionCommand {
-    ActionCommand { payload: Some(payload), ..of_rpc("Next") }
+    ActionCommand { payload: Some(payload), ..of_rpc("Echo") }
 }
 
 fn of_rpc(name: &str) -> ActionCommand {
