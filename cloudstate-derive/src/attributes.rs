@@ -25,6 +25,11 @@ pub(crate) const CRDT_ENTITY: Options = Options {
     subject: "the entity's CRDT",
     names: &["service", "passivate_after", "crate"],
 };
+/// The options of `#[crdt]` on a struct.
+pub(crate) const PRODUCT: Options = Options { attribute: "#[crdt]", subject: "CRDTs", names: &["crate"] };
+/// The options of `#[crdt]` on a field.
+pub(crate) const PRODUCT_FIELD: Options =
+    Options { attribute: "#[crdt]", subject: "a CRDT", names: &["key"] };
 /// The options of `#[cloudstate]` on a field.
 pub(crate) const FIELD: Options =
     Options { attribute: "#[cloudstate]", subject: "a dependency", names: &["dependency"] };
@@ -83,14 +88,15 @@ impl Arguments {
         arguments
     }
 
-    /// The arguments of all `#[event(..)]` among the attributes of an item.
+    /// The arguments of all such attributes, for example `#[event(..)]`, among those of an item.
     pub(crate) fn of_helpers(
         options: &Options,
         attributes: &[syn::Attribute],
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let mut arguments = Self::default();
-        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("event")) {
+        let helper = options.attribute.trim_matches(['#', '[', ']']);
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(helper)) {
             if let Some(list) = diagnostics.check(attribute.meta.require_list()) {
                 arguments.0.extend(Self::parse(options, list.tokens.clone(), diagnostics).0);
             }

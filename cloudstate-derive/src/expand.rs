@@ -5,6 +5,7 @@ mod crdt;
 mod entity;
 mod event;
 mod event_sourced;
+mod product;
 mod value;
 
 pub(crate) use action::entity as action_entity;
@@ -15,7 +16,7 @@ use syn::Item;
 
 use crate::diagnostics::Diagnostics;
 use crate::fallback;
-use crate::model::{Action, CrdtEntity, EventEnum, EventSourcedEntity, ValueEntity, fields};
+use crate::model::{Action, CrdtEntity, EventEnum, EventSourcedEntity, Product, ValueEntity, fields};
 
 /// The item as it was written, followed by what the attribute adds.
 pub(crate) fn event_sourced_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -75,6 +76,18 @@ pub(crate) fn derive_event(item: TokenStream) -> TokenStream {
         Some(events) => event::glue(&events),
         None => fallback::event(&item),
     };
+    let errors = diagnostics.into_compile_errors();
+    quote!(#glue #errors)
+}
+
+/// What the derive adds.
+pub(crate) fn derive_crdt(item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let item: syn::DeriveInput = match syn::parse2(item) {
+        Ok(item) => item,
+        Err(error) => return error.into_compile_error(),
+    };
+    let glue = Product::read(&item, &mut diagnostics).map(|product| product::glue(&product));
     let errors = diagnostics.into_compile_errors();
     quote!(#glue #errors)
 }

@@ -31,6 +31,12 @@ pub fn crdt_entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::crdt_entity(arguments.into(), item.into()).into()
 }
 
+/// See `cloudstate_sdk::crdt::Crdt`.
+#[proc_macro_derive(Crdt, attributes(crdt))]
+pub fn derive_crdt(item: TokenStream) -> TokenStream {
+    expand::derive_crdt(item.into()).into()
+}
+
 /// See `cloudstate_sdk::action::action`.
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {

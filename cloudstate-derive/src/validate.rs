@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::{
-    Data, DataEnum, DeriveInput, Expr, ExprLit, Fields, Generics, Ident, Item, ItemStruct, Lit, LitInt,
-    LitStr, Member, Path, Type,
+    Data, DataEnum, DeriveInput, Expr, ExprLit, Fields, FieldsNamed, Generics, Ident, Item, ItemStruct, Lit,
+    LitInt, LitStr, Member, Path, Type,
 };
 
 use crate::attributes::{Argument, Arguments, Options};
 use crate::diagnostics::Diagnostics;
-use crate::model::{Alias, Variant};
+use crate::model::{Alias, ProductField, Variant};
 
 impl Diagnostics {
     pub(crate) fn unknown_option(&mut self, options: &Options, name: &Ident) {
@@ -98,6 +99,44 @@ pub(crate) fn single_root(item: &ItemStruct, fields: &[(Member, &Type)], diagnos
                  and mark what is not replicated with `#[cloudstate(dependency)]`"
             ),
         ),
+    }
+}
+
+/// The named fields of a product of CRDTs.
+pub(crate) fn product<'a>(item: &'a DeriveInput, diagnostics: &mut Diagnostics) -> Option<&'a FieldsNamed> {
+    const STRUCT: &str = "`#[derive(Crdt)]` goes on a struct whose fields are CRDTs";
+    match &item.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) if !fields.named.is_empty() => return Some(fields),
+            _ => diagnostics.error(
+                &item.ident,
+                format_args!("{STRUCT}, and have names: they are the keys under which the values travel"),
+            ),
+        },
+        Data::Enum(data) => {
+            diagnostics.error(data.enum_token, format_args!("{STRUCT}; `AnyCrdt` is one of several"))
+        }
+        Data::Union(data) => diagnostics.error(data.union_token, STRUCT),
+    }
+    None
+}
+
+/// The key under which a field travels.
+pub(crate) fn key(field: &Ident, arguments: &Arguments, diagnostics: &mut Diagnostics) -> LitStr {
+    let given = arguments.once("key", diagnostics).map(|argument| &argument.value);
+    let key = given.and_then(|value| string(value, "a string, such as \"members\"", diagnostics));
+    key.unwrap_or_else(|| LitStr::new(&field.unraw().to_string(), field.span()))
+}
+
+pub(crate) fn distinct_keys(fields: &[ProductField], diagnostics: &mut Diagnostics) {
+    let mut seen = HashSet::new();
+    for ProductField { key, .. } in fields {
+        if !seen.insert(key.value()) {
+            diagnostics.error(
+                key,
+                format_args!("two fields have the key {:?}, under which they travel", key.value()),
+            );
+        }
     }
 }
 

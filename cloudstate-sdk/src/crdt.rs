@@ -34,6 +34,7 @@ mod or_multi_map;
 mod or_set;
 mod pn_counter;
 mod pn_counter_map;
+pub(crate) mod product;
 mod streamed;
 mod value;
 mod vote;
@@ -42,6 +43,43 @@ mod write;
 pub use crate::Any;
 pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata, Reply, ServiceCall};
 pub use any_crdt::AnyCrdt;
+/// Makes a struct of CRDTs one CRDT: a *product*. It can be what a [`crdt_entity`] replicates, or a value in an
+/// [`ORMap`].
+///
+/// It travels as an [`ORMap`] from the names of its fields to their values, so every proxy understands it, and other
+/// languages read and write it as the map that it is. Only fields that have changed are sent.
+///
+/// | On a field | means |
+/// |---|---|
+/// | `#[crdt(key = "members")]` | its key in the map, if that is not its name: it was renamed |
+///
+/// On the struct, `#[crdt(crate = "::my_sdk")]` tells where a renamed SDK is found. The struct also derives `Clone`,
+/// `Debug` and `Default`. A field that nobody has changed yet has the value that `Default` gives it, on each node.
+///
+/// ```
+/// use cloudstate_sdk::crdt::*;
+///
+/// #[derive(Crdt, Clone, Debug, Default)]
+/// struct Room {
+///     members: ORSet<String>,
+///     topic: LWWRegister<String>,
+///     #[crdt(key = "closed")]
+///     is_closed: Flag,
+/// }
+///
+/// let mut room = Room::default();
+/// room.topic.set("tea".to_string());
+///
+/// // Another node gets the one field that has changed.
+/// let mut elsewhere = Room::default();
+/// elsewhere.members.insert("ada".to_string());
+/// elsewhere.mark_sent();
+/// elsewhere.apply(room.take_delta().unwrap()).unwrap();
+/// assert_eq!(elsewhere.topic.get(), "tea");
+/// assert!(elsewhere.members.contains("ada"));
+/// ```
+#[doc(inline)]
+pub use cloudstate_derive::Crdt;
 /// Declares a struct a CRDT entity. One of its fields is the CRDT; the struct stays as it is written.
 ///
 /// | Option | means |
@@ -71,6 +109,7 @@ pub use or_multi_map::ORMultiMap;
 pub use or_set::ORSet;
 pub use pn_counter::PNCounter;
 pub use pn_counter_map::PNCounterMap;
+
 pub use streamed::{Cancelled, StreamEffect, StreamMessage, StreamReply};
 pub use value::{CrdtValue, LookupOf};
 pub use vote::Vote;

@@ -9,7 +9,7 @@ use super::{CrdtError, Delta};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a CRDT",
     label = "expected a CRDT",
-    note = "use GCounter, PNCounter, GSet, ORSet, LWWRegister, Flag, ORMap, Vote or AnyCrdt"
+    note = "use GCounter, PNCounter, GSet, ORSet, LWWRegister, Flag, ORMap, Vote or AnyCrdt, or a struct of them with `#[derive(Crdt)]`"
 )]
 pub trait Crdt: Clone + fmt::Debug + Send + 'static {
     /// The CRDT that an empty one becomes by `state`. Nothing is unsent.

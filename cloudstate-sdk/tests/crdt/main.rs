@@ -10,5 +10,6 @@ mod entity;
 mod model;
 mod notation;
 mod odd_input;
+mod product;
 mod properties;
 mod stream;
