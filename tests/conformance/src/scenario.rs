@@ -95,3 +95,25 @@ pub(crate) fn all() -> Result<Vec<Scenario>, notation::Error> {
         None => Ok(scenarios),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_of_the_reference_is_there() {
+        let scenarios = all().unwrap();
+        let of = |area| {
+            let mine = scenarios.iter().filter(|scenario| scenario.area == area && scenario.is_reference());
+            mine.map(|scenario| scenario.id.as_str()).collect::<Vec<_>>()
+        };
+        let numbered =
+            |prefix: &str, last| (1..=last).map(|n| format!("{prefix}-{n:02}")).collect::<Vec<_>>();
+        assert_eq!(of(Area::Discovery), numbered("DISC", 1));
+        assert_eq!(of(Area::Action), numbered("ACT", 34));
+        assert_eq!(of(Area::ValueEntity), numbered("VE", 19));
+        assert_eq!(of(Area::EventSourced), numbered("ES", 21));
+        assert_eq!(of(Area::Crdt), numbered("CRDT", 82));
+        assert_eq!(scenarios.iter().filter(|scenario| scenario.is_reference()).count(), 157);
+    }
+}

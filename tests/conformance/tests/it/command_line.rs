@@ -147,6 +147,7 @@ async fn wrong_arguments_are_usage_errors() {
         &["service", "--at", "http://127.0.0.1:8080"],
         &["service", "--deadline", "-1"],
         &["service", "--deadline", "soon"],
+        &["service", "--deadline", "0"],
         &["service", "--at-once", "0"],
         &["proxy"],
         &[],

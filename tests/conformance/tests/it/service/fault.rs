@@ -33,15 +33,15 @@ pub(crate) enum Fault {
     StallsOnForwards,
     /// The stream breaks at a command that fails.
     BreaksOnFailures,
-    /// `init.state` is taken for a state even without a value.
+    /// An `init` without a value is taken for a state.
     EmptyValueState,
     /// Of a command; the last should win.
     FirstValueActionWins,
-    /// A message for each, in place of the last.
+    /// The state of an `init`.
     SnapshotIgnored,
     /// Sequence numbers start again at each stream.
     SequenceNotRestored,
-    /// The failure's own command id.
+    /// In the failure itself; the reply has it.
     FailuresWithoutCommandId,
     NoPassivation,
     WrongPersistenceId,
