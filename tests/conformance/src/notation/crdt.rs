@@ -1,10 +1,14 @@
+mod data_type;
+mod delta;
+mod state;
+mod update;
+
 use cloudstate_proto::{
     Any, StreamCancelled,
     crdt::{
-        CrdtClock, CrdtDelete, CrdtDelta, CrdtInit, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse,
-        CrdtStreamIn, CrdtStreamOut, CrdtStreamedMessage, CrdtWriteConsistency, FlagDelta, GCounterDelta,
-        GSetDelta, LwwRegisterDelta, OrMapDelta, OrMapEntryDelta, OrSetDelta, PnCounterDelta, VoteDelta,
-        crdt_delta::Delta, crdt_state_action, crdt_stream_in, crdt_stream_out,
+        CrdtDelete, CrdtInit, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse, CrdtStreamIn,
+        CrdtStreamOut, CrdtStreamedMessage, CrdtWriteConsistency, crdt_state_action, crdt_stream_in,
+        crdt_stream_out,
     },
 };
 
@@ -15,48 +19,23 @@ use super::{
 };
 use crate::{
     area::Area,
-    model::{crdt as model, pack},
+    model::{
+        crdt::{self as model, request_action},
+        pack,
+    },
     protocol::Crdt,
     scenario::{Expected, Step},
 };
-use model::{request_action, state::Value, update::Update as UpdateOf};
+use data_type::DataType;
+use delta::{delta, delta_from_service};
+use state::state;
+use update::update;
 
 /// Conversations with `CrdtTckModel`.
 pub(super) struct Notation {
     crdt: DataType,
     entity: Entity,
     target: Target,
-}
-
-/// The CRDT that an entity id or a map key selects.
-#[derive(Clone, Copy)]
-enum DataType {
-    GCounter,
-    PnCounter,
-    GSet,
-    OrSet,
-    LwwRegister,
-    Flag,
-    OrMap,
-    Vote,
-}
-
-impl DataType {
-    /// Of an entity or an entry: what stands before the first hyphen.
-    fn of(name: &str) -> Result<Self, Problem> {
-        let name = name.split('-').next().unwrap_or_default();
-        Ok(match name {
-            "GCounter" => Self::GCounter,
-            "PNCounter" => Self::PnCounter,
-            "GSet" => Self::GSet,
-            "ORSet" => Self::OrSet,
-            "LWWRegister" => Self::LwwRegister,
-            "Flag" => Self::Flag,
-            "ORMap" => Self::OrMap,
-            "Vote" => Self::Vote,
-            _ => return Err(format!("there is no CRDT of the name `{name}`")),
-        })
-    }
 }
 
 impl Notation {
@@ -273,207 +252,6 @@ impl Notation {
     }
 }
 
-fn update(crdt: DataType, line: &mut Cursor<'_>) -> Result<model::Update, Problem> {
-    let update = match crdt {
-        DataType::GCounter => UpdateOf::Gcounter(model::GCounterUpdate { increment: line.number()? }),
-        DataType::PnCounter => UpdateOf::Pncounter(model::PnCounterUpdate { change: line.number()? }),
-        DataType::GSet => {
-            line.need("add")?;
-            UpdateOf::Gset(model::GSetUpdate { add: line.text()?.to_owned() })
-        }
-        DataType::OrSet => UpdateOf::Orset(model::OrSetUpdate { action: Some(or_set_update(line)?) }),
-        DataType::LwwRegister => {
-            line.need("set")?;
-            let value = line.text()?.to_owned();
-            let (clock, custom_clock_value) = clock(line)?;
-            let clock = Some(model::LwwRegisterClock { clock_type: clock, custom_clock_value });
-            UpdateOf::Lwwregister(model::LwwRegisterUpdate { value, clock })
-        }
-        DataType::Flag => {
-            line.need("enable")?;
-            UpdateOf::Flag(model::FlagUpdate {})
-        }
-        DataType::OrMap => {
-            UpdateOf::Ormap(Box::new(model::OrMapUpdate { action: Some(or_map_update(line)?) }))
-        }
-        DataType::Vote => {
-            line.need("vote")?;
-            UpdateOf::Vote(model::VoteUpdate { self_vote: line.boolean()? })
-        }
-    };
-    Ok(model::Update { update: Some(update), ..Default::default() })
-}
-
-fn or_set_update(line: &mut Cursor<'_>) -> Result<model::or_set_update::Action, Problem> {
-    use model::or_set_update::Action;
-    Ok(if line.eat("clear") {
-        Action::Clear(true)
-    } else if line.eat("rm") {
-        Action::Remove(line.text()?.to_owned())
-    } else {
-        line.need("add")?;
-        Action::Add(line.text()?.to_owned())
-    })
-}
-
-fn or_map_update(line: &mut Cursor<'_>) -> Result<model::or_map_update::Action, Problem> {
-    use model::or_map_update::Action;
-    Ok(if line.eat("clear") {
-        Action::Clear(true)
-    } else if line.eat("rm") {
-        Action::Remove(line.text()?.to_owned())
-    } else if line.eat("add") {
-        Action::Add(line.text()?.to_owned())
-    } else {
-        let key = line.word()?;
-        line.need("/")?;
-        let update = Some(Box::new(update(DataType::of(key)?, line)?));
-        Action::Update(Box::new(model::OrMapEntryUpdate { key: key.to_owned(), update }))
-    })
-}
-
-fn state(crdt: DataType, line: &mut Cursor<'_>) -> Result<model::State, Problem> {
-    let value = match crdt {
-        DataType::GCounter => Value::Gcounter(model::GCounterValue { value: line.number()? }),
-        DataType::PnCounter => Value::Pncounter(model::PnCounterValue { value: line.number()? }),
-        DataType::GSet => Value::Gset(model::GSetValue { elements: elements(line)? }),
-        DataType::OrSet => Value::Orset(model::OrSetValue { elements: elements(line)? }),
-        DataType::LwwRegister => {
-            Value::Lwwregister(model::LwwRegisterValue { value: line.text()?.to_owned() })
-        }
-        DataType::Flag => Value::Flag(model::FlagValue { value: line.boolean()? }),
-        DataType::OrMap => {
-            let entries = line.list(["{", "}"], |line| {
-                let (key, crdt) = key(line)?;
-                Ok(model::OrMapEntryValue { key, value: Some(state(crdt, line)?) })
-            })?;
-            Value::Ormap(model::OrMapValue { entries })
-        }
-        DataType::Vote => {
-            let (self_vote, votes_for, total_voters) = vote(line)?;
-            Value::Vote(model::VoteValue { self_vote, votes_for, total_voters })
-        }
-    };
-    Ok(model::State { value: Some(value) })
-}
-
-fn elements(line: &mut Cursor<'_>) -> Result<Vec<String>, Problem> {
-    line.list(["{", "}"], |line| Ok(line.text()?.to_owned()))
-}
-
-/// `Flag-1:`
-fn key(line: &mut Cursor<'_>) -> Result<(String, DataType), Problem> {
-    let key = line.word()?;
-    line.need(":")?;
-    Ok((key.to_owned(), DataType::of(key)?))
-}
-
-/// `(true,2,3)`
-fn vote(line: &mut Cursor<'_>) -> Result<(bool, i32, i32), Problem> {
-    line.need("(")?;
-    let self_vote = line.boolean()?;
-    line.need(",")?;
-    let votes_for = line.number()?;
-    line.need(",")?;
-    let total_voters = line.number()?;
-    line.need(")")?;
-    Ok((self_vote, votes_for, total_voters))
-}
-
-/// What follows `Δ`. Of a vote, a service says only its own.
-fn delta_from_service(crdt: DataType, line: &mut Cursor<'_>) -> Result<CrdtDelta, Problem> {
-    match crdt {
-        DataType::Vote => {
-            let vote = VoteDelta { self_vote: line.boolean()?, ..VoteDelta::default() };
-            Ok(CrdtDelta { delta: Some(Delta::Vote(vote)) })
-        }
-        _ => delta(crdt, line),
-    }
-}
-
-fn delta(crdt: DataType, line: &mut Cursor<'_>) -> Result<CrdtDelta, Problem> {
-    let delta = match crdt {
-        DataType::GCounter => Delta::Gcounter(GCounterDelta { increment: line.number()? }),
-        DataType::PnCounter => Delta::Pncounter(PnCounterDelta { change: line.number()? }),
-        DataType::GSet => Delta::Gset(GSetDelta { added: strings(line)? }),
-        DataType::OrSet => Delta::Orset(or_set_delta(line)?),
-        DataType::LwwRegister => {
-            let value = Some(string(line.text()?));
-            let (clock, custom_clock_value) = clock(line)?;
-            Delta::Lwwregister(LwwRegisterDelta { value, clock, custom_clock_value })
-        }
-        DataType::Flag => Delta::Flag(FlagDelta { value: line.boolean()? }),
-        DataType::OrMap => Delta::Ormap(or_map_delta(line)?),
-        DataType::Vote => {
-            let (self_vote, votes_for, total_voters) = vote(line)?;
-            Delta::Vote(VoteDelta { self_vote, votes_for, total_voters })
-        }
-    };
-    Ok(CrdtDelta { delta: Some(delta) })
-}
-
-/// `(clear rm{a} add{b})`
-fn or_set_delta(line: &mut Cursor<'_>) -> Result<OrSetDelta, Problem> {
-    let mut delta = OrSetDelta::default();
-    line.need("(")?;
-    delta.cleared = line.eat("clear");
-    if line.eat("rm") {
-        delta.removed = strings(line)?;
-    }
-    if line.eat("add") {
-        delta.added = strings(line)?;
-    }
-    line.need(")")?;
-    Ok(delta)
-}
-
-/// `(clear rm{K} upd{K: Δd} add{K: Δd})`
-fn or_map_delta(line: &mut Cursor<'_>) -> Result<OrMapDelta, Problem> {
-    let mut delta = OrMapDelta::default();
-    line.need("(")?;
-    delta.cleared = line.eat("clear");
-    if line.eat("rm") {
-        delta.removed = strings(line)?;
-    }
-    if line.eat("upd") {
-        delta.updated = line.list(["{", "}"], entry_delta)?;
-    }
-    if line.eat("add") {
-        delta.added = line.list(["{", "}"], entry_delta)?;
-    }
-    line.need(")")?;
-    Ok(delta)
-}
-
-fn entry_delta(line: &mut Cursor<'_>) -> Result<OrMapEntryDelta, Problem> {
-    let (key, crdt) = key(line)?;
-    line.need("Δ")?;
-    Ok(OrMapEntryDelta { key: Some(string(&key)), delta: Some(delta(crdt, line)?) })
-}
-
-fn strings(line: &mut Cursor<'_>) -> Result<Vec<Any>, Problem> {
-    line.list(["{", "}"], |line| Ok(string(line.text()?)))
-}
-
-/// A string as the protocol puts primitives into payloads: field 1, and nothing at all for the empty one.
-fn string(text: &str) -> Any {
-    // `google.protobuf.StringValue` has the same bytes.
-    let value = prost::Message::encode_to_vec(&text.to_owned());
-    Any { type_url: "p.cloudstate.io/string".to_owned(), value: value.into() }
-}
-
-/// `@CUSTOM 123`; nothing means the default clock.
-fn clock(line: &mut Cursor<'_>) -> Result<(i32, i64), Problem> {
-    // `@LOCAL` and its like speak of write consistency, which only whole commands have.
-    if !line.eat("@") {
-        return Ok((CrdtClock::Default as i32, 0));
-    }
-    let name = line.word()?;
-    let clock = CrdtClock::from_str_name(name).ok_or_else(|| format!("there is no clock `{name}`"))?;
-    let custom = matches!(clock, CrdtClock::Custom | CrdtClock::CustomAutoIncrement);
-    Ok((clock as i32, if custom { line.number()? } else { 0 }))
-}
-
 fn write_consistency(line: &mut Cursor<'_>) -> Result<i32, Problem> {
     let name = line.word()?;
     let consistency = CrdtWriteConsistency::from_str_name(name);
@@ -490,34 +268,6 @@ fn forgive(message: &mut CrdtStreamOut) {
         Some(Message::StreamedMessage(_)) | None => None,
     };
     if let Some(CrdtStateAction { action: Some(crdt_state_action::Action::Update(delta)), .. }) = action {
-        sort(delta);
+        delta::sort(delta);
     }
-}
-
-fn sort(delta: &mut CrdtDelta) {
-    match &mut delta.delta {
-        Some(Delta::Gset(delta)) => delta.added.sort_by(in_order),
-        Some(Delta::Orset(delta)) => {
-            delta.removed.sort_by(in_order);
-            delta.added.sort_by(in_order);
-        }
-        Some(Delta::Ormap(delta)) => {
-            delta.removed.sort_by(in_order);
-            sort_entries(&mut delta.updated);
-            sort_entries(&mut delta.added);
-        }
-        _ => {}
-    }
-}
-
-fn sort_entries(entries: &mut [OrMapEntryDelta]) {
-    entries.iter_mut().filter_map(|entry| entry.delta.as_mut()).for_each(sort);
-    entries.sort_by(|a, b| match (&a.key, &b.key) {
-        (Some(a), Some(b)) => in_order(a, b),
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    });
-}
-
-fn in_order(a: &Any, b: &Any) -> std::cmp::Ordering {
-    (&a.value, &a.type_url).cmp(&(&b.value, &b.type_url))
 }
