@@ -51,10 +51,18 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() {
-//! // given an action, when it is called, then ..
-//! let sums = testkit::TestKit::new(Sums);
-//! let outcome = sums.call(sums::square(Number { value: 3 })).await;
+//! // given an action,
+//! let kit = testkit::TestKit::new(Sums);
+//! // when it is called,
+//! let outcome = kit.call(sums::square(Number { value: 3 })).await;
+//! // then it replies.
 //! assert_eq!(outcome.reply().value, 9);
+//!
+//! // Handlers of streams are called directly, with requests that the test makes.
+//! let numbers = Requests::from_messages([1, 2, 3].map(|value| Number { value }));
+//! let replies = sums::Action::running(&Sums, numbers, &Context::default()).await;
+//! let sums: Vec<_> = testkit::Outcome::all(replies).await.iter().map(|sum| sum.reply().value).collect();
+//! assert_eq!(sums, [1, 3, 6]);
 //! # }
 //! ```
 //!
@@ -82,7 +90,8 @@
 //! [`Replies::from_effects`]. A failure is one element of such a stream, and does not end it here, though most proxies
 //! end the call with the first.
 //!
-//! A panic closes the call with the gRPC status INTERNAL and an error id; what it says is in the log only.
+//! A panic closes the call with the gRPC status INTERNAL and an error id; what it says is in the log only. How the
+//! kinds differ in this is in [`docs::failures`](crate::docs::failures).
 //!
 //! # Events
 //!

@@ -1,5 +1,87 @@
-//! Conflict-free replicated data types: values that every node of the proxy's cluster can change at once, and that
-//! come to agree by themselves.
+//! CRDT entities: one value that every node of the proxy's cluster can change at once, and that comes to agree by
+//! itself.
+//!
+//! `use cloudstate_sdk::crdt::*;` brings everything that an entity's file needs.
+//!
+//! ```
+//! use cloudstate_sdk::crdt::*;
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
+//! # use com::example::presence::{Online, Visit, presence};
+//!
+//! // The struct holds one conflict-free replicated data type. This set is who is in a room.
+//! #[crdt_entity(service = presence)]
+//! #[derive(Default)]
+//! pub struct Presence {
+//!     users: ORSet<String>,
+//! }
+//!
+//! impl Presence {
+//!     fn online(&self) -> Online {
+//!         Online { users: self.users.iter().cloned().collect() }
+//!     }
+//! }
+//!
+//! impl CrdtEntity for Presence {
+//!     type Error = Failure;
+//! }
+//!
+//! // The trait is generated from the service in the `.proto` file.
+//! impl presence::Crdt for Presence {
+//!     fn enter(&mut self, visit: Visit, _: &Context) -> Reply<Self, Online> {
+//!         self.users.insert(visit.user);
+//!         Ok(Effect::reply(self.online()))
+//!     }
+//!
+//!     fn leave(&mut self, visit: Visit, _: &Context) -> Reply<Self, Online> {
+//!         if !self.users.remove(&visit.user) {
+//!             return Err(Failure::not_found(format!("{} is not here", visit.user)));
+//!         }
+//!         Ok(Effect::reply(self.online()))
+//!     }
+//!
+//!     // rpc Stay(Visit) returns (stream Empty): the user is here for as long as the stream is open.
+//!     fn stay(&mut self, visit: Visit, _: &Context) -> StreamReply<Self, ()> {
+//!         self.users.insert(visit.user.clone());
+//!         Ok(Effect::stream(()).on_cancel(move |room: &mut Self| {
+//!             room.users.remove(&visit.user);
+//!         }))
+//!     }
+//!
+//!     // rpc Watch(Visit) returns (stream Online): tells of every change, wherever it is made.
+//!     fn watch(&mut self, _: Visit, _: &Context) -> StreamReply<Self, Online> {
+//!         Ok(Effect::stream(self.online()).on_change(|now: &Self| Some(now.online())))
+//!     }
+//!
+//!     fn close(&mut self, _: Visit, _: &Context) -> Reply<Self, ()> {
+//!         Ok(Effect::reply(()).write_consistency(WriteConsistency::All).and_delete())
+//!     }
+//! }
+//!
+//! # fn main() {
+//! let visit = |user: &str| Visit { user: user.into(), ..Default::default() };
+//!
+//! // given a room where somebody is,
+//! let mut users = ORSet::new();
+//! users.insert("ann".to_string());
+//! let mut kitchen = testkit::TestKit::<Presence>::new("kitchen").given(users);
+//! // when a user comes, and another one on another node,
+//! let watch = kitchen.follow(presence::watch(visit("")));
+//! let outcome = kitchen.call(presence::enter(visit("bob")));
+//! kitchen.changed_elsewhere(|users| users.insert("eve".to_string()));
+//! // then both are seen, and the first is told to the other nodes.
+//! assert_eq!(outcome.reply().users, ["ann", "bob"]);
+//! assert!(outcome.has_changed());
+//! let seen = kitchen.messages(&watch);
+//! assert_eq!(seen.last().map(|message| message.reply().users.len()), Some(3));
+//!
+//! // When a stream ends, whoever came with it is gone.
+//! let stay = kitchen.follow(presence::stay(visit("ida")));
+//! assert!(kitchen.cancel(&stay).has_changed());
+//! assert!(!kitchen.state().users.contains("ida"));
+//! # }
+//! ```
+//!
+//! # Which type
 //!
 //! | Type | holds |
 //! |---|---|
@@ -13,6 +95,36 @@
 //!
 //! The proxy replicates and resolves conflicts. What lives here is the present value, and a record of what a command
 //! has changed: it is sent with the command's reply, or taken back when the command fails.
+//!
+//! A CRDT is kept in the memory of the proxy's nodes only, so it is for what may be lost when all of them stop: who is
+//! online, what is being typed, counts that are rebuilt.
+//!
+//! # Commands
+//!
+//! * **Handlers change the CRDT** through its methods, which is why they take `&mut self`. When one returns `Err`, the
+//!   change is taken back.
+//! * **Fields beside the CRDT** are marked `#[cloudstate(dependency)]`. They are not replicated.
+//! * **How far a change must have got** before the caller is answered:
+//!   [`write_consistency`](CommandEffect::write_consistency). Without it, to the own node.
+//! * **[`and_delete`](CommandEffect::and_delete)** removes the entity on all nodes. Its id cannot be used again.
+//!
+//! # Streams of replies
+//!
+//! The handler of an rpc with a stream of replies returns a [`StreamEffect`]: a first reply, and functions that run
+//! later. Requests cannot be streamed.
+//!
+//! | To | call |
+//! |---|---|
+//! | tell the caller of every change | [`on_change`](StreamEffect::on_change) |
+//! | clean up when the caller goes away | [`on_cancel`](StreamEffect::on_cancel) |
+//! | end the stream | return [`StreamMessage::and_end`] from `on_change` |
+//! | say nothing at first | [`silent_at_first`](StreamEffect::silent_at_first) |
+//!
+//! # Failures
+//!
+//! `Err` refuses the command, takes back what it changed, and the entity goes on. A panic drops the entity here and
+//! ends the streams that follow it; the proxy sends its CRDT again for the next command. All cases are in
+//! [`docs::failures`](crate::docs::failures).
 
 mod any_crdt;
 mod conversation;

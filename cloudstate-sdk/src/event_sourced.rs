@@ -51,8 +51,42 @@
 //! #       Ok(Effect::reply(api::Cart::default()))
 //! #   }
 //! }
-//! # fn main() {}
+//!
+//! # fn main() {
+//! let socks = domain::LineItem { product_id: "socks".into(), name: "Socks".into(), quantity: 2 };
+//!
+//! // given what has happened,
+//! let mut cart = testkit::TestKit::<Cart>::new("c1").given([domain::ItemAdded { item: Some(socks) }]);
+//! // when a command comes,
+//! let remove = api::RemoveLineItem { product_id: "socks".into(), ..Default::default() };
+//! let outcome = cart.call(shopping_cart::remove_item(remove));
+//! // then this happens.
+//! assert_eq!(outcome.events, [CartEvent::Removed(domain::ItemRemoved { product_id: "socks".into() })]);
+//! assert!(cart.state().items.is_empty());
+//!
+//! // A command that is refused stores nothing.
+//! let refused = cart.call(shopping_cart::add_item(api::AddLineItem::default()));
+//! assert_eq!(refused.failure().code, Code::InvalidArgument);
+//! assert_eq!(refused.events, []);
+//! # }
 //! ```
+//!
+//! # Commands and events
+//!
+//! * **A handler decides, `apply` changes.** Handlers take `&self` and return an [`Effect`]; events are applied, and
+//!   stored, when it was `Ok`. They are stored together or not at all, and before the caller is answered.
+//! * **`apply` runs again** whenever the entity is loaded. It depends on the state and the event only: no clock, no
+//!   random number, no call. Such things are found out by the handler and written into the event.
+//! * **Several events**: [`Effect::persist_all`]. **A reply that shows the state after them**:
+//!   [`then_reply(Self::view)`](Persist::then_reply).
+//! * **Loading takes as long as there are events.** With `snapshot_every = 100` and `impl` [`Snapshot`] it takes about
+//!   as long as 100. `TestKit::restarted_from_snapshot` tests that nothing is lost.
+//!
+//! # What is stored stays
+//!
+//! Events are read for as long as the entity lives, by every later version of the program: see
+//! [`docs::evolving_events`](crate::docs::evolving_events). A stored event that cannot be read fails the entity loudly.
+//! What else can fail, and what callers see then, is in [`docs::failures`](crate::docs::failures).
 
 mod conversation;
 mod entity;

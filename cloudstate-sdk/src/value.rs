@@ -34,10 +34,22 @@
 //!         Ok(Effect::delete().reply(()))
 //!     }
 //! }
+//!
 //! # fn main() {
-//! # use cloudstate_sdk::value::testkit::TestKit;
-//! # let mut profile = TestKit::<Profiles>::new("ann");
-//! # assert_eq!(profile.call(profiles::get(GetProfile::default())).reply().changes, 0);
+//! // given a value that is stored,
+//! let ann = Profile { name: "Ann".into(), changes: 1 };
+//! let mut profile = testkit::TestKit::<Profiles>::new("ann").given(ann);
+//! // when a command comes,
+//! let outcome = profile.call(profiles::set(SetProfile { name: "Anna".into(), ..Default::default() }));
+//! // then this is stored in its place.
+//! let anna = Profile { name: "Anna".into(), changes: 2 };
+//! assert_eq!(outcome.state_action, Some(StateAction::Update(anna.clone())));
+//! assert_eq!(profile.restarted().0, anna);
+//!
+//! // A command that is refused stores nothing.
+//! let refused = profile.call(profiles::set(SetProfile::default()));
+//! assert_eq!(refused.failure().code, Code::InvalidArgument);
+//! assert_eq!(refused.state_action, None);
 //! # }
 //! ```
 //!
@@ -82,7 +94,9 @@
 //!
 //! A handler cannot change the value, it can only ask for it; so a command that fails has changed nothing. One command
 //! makes at most one change. The value is stored under the full name of its message: a stored one that cannot be read
-//! fails the entity loudly. Fields may be added and removed by protobuf's usual rules.
+//! fails the entity loudly. Fields may be added and removed by protobuf's usual rules, as
+//! [`docs::evolving_events`](crate::docs::evolving_events) tells. What callers see when something fails is in
+//! [`docs::failures`](crate::docs::failures).
 
 mod change;
 mod conversation;

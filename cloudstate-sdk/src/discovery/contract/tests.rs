@@ -243,7 +243,8 @@ fn what_may_be_streamed_depends_on_the_kind() {
         "shop.proto: shop.Shop.Buy: it is streamed; event sourced and value entities have unary rpcs only";
     const NO_REQUESTS: &str =
         "shop.proto: shop.Shop.Buy: it has a stream of requests; CRDT entities take one at a time";
-    let kinds: [(fn() -> Component, [Option<&str>; 3]); 4] = [
+    type Create = fn() -> Component;
+    let kinds: [(Create, [Option<&str>; 3]); 4] = [
         (shop, [Some(UNARY), Some(UNARY), Some(UNARY)]),
         (shop_value, [Some(UNARY), Some(UNARY), Some(UNARY)]),
         (shop_crdt, [Some(NO_REQUESTS), None, Some(NO_REQUESTS)]),
