@@ -95,8 +95,8 @@ pub(crate) fn single_root(item: &ItemStruct, fields: &[(Member, &Type)], diagnos
         number => diagnostics.error(
             name,
             format_args!(
-                "`{name}` has {number} fields, and an entity replicates exactly one CRDT: use an `ORMap` for several, \
-                 and mark what is not replicated with `#[cloudstate(dependency)]`"
+                "`{name}` has {number} fields, and an entity replicates exactly one CRDT: use a struct with \
+                 `#[derive(Crdt)]` or an `ORMap` for several, and mark what is not replicated with `#[cloudstate(dependency)]`"
             ),
         ),
     }

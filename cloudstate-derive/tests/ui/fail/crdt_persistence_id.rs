@@ -1,0 +1,11 @@
+include!("../parts/crdt_contract.rs");
+include!("../parts/crdt_error.rs");
+include!("../parts/crdt_commands.rs");
+
+#[crdt_entity(service = presence, persistence_id = "presence")]
+#[derive(Default)]
+pub struct Presence {
+    users: ORSet<String>,
+}
+
+fn main() {}

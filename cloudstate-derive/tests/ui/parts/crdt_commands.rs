@@ -1,0 +1,21 @@
+impl presence::Crdt for Presence {
+    fn enter(&mut self, _: Visit, _: &Context) -> Reply<Self, Online> {
+        Ok(Effect::reply(Online::default()))
+    }
+
+    fn leave(&mut self, _: Visit, _: &Context) -> Reply<Self, Online> {
+        Ok(Effect::reply(Online::default()))
+    }
+
+    fn stay(&mut self, _: Visit, _: &Context) -> StreamReply<Self, ()> {
+        Ok(Effect::stream(()).on_cancel(|_: &mut Self| ()))
+    }
+
+    fn watch(&mut self, _: Visit, _: &Context) -> StreamReply<Self, Online> {
+        Ok(Effect::stream(Online::default()).on_change(|_: &Self| Some(Online::default())))
+    }
+
+    fn close(&mut self, _: Visit, _: &Context) -> Reply<Self, ()> {
+        Ok(Effect::reply(()).and_delete())
+    }
+}

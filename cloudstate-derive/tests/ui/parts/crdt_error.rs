@@ -1,0 +1,3 @@
+impl CrdtEntity for Presence {
+    type Error = Failure;
+}
