@@ -91,6 +91,7 @@
 //! | [`Flag`] | whether something has happened |
 //! | [`ORMap`] | CRDTs by key; with names for common ones: [`PNCounterMap`], [`LWWRegisterMap`], [`ORMultiMap`] |
 //! | [`Vote`] | how many nodes agree |
+//! | a struct with [`#[derive(Crdt)]`](macro@Crdt) | several of these under names, as one CRDT |
 //! | [`AnyCrdt`] | any of these, chosen at run time |
 //!
 //! The proxy replicates and resolves conflicts. What lives here is the present value, and a record of what a command

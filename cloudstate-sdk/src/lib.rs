@@ -4,6 +4,18 @@
 //! of clients, over gRPC or HTTP and JSON, brings each to the one live entity that it is for, stores what the entity
 //! wants stored, and answers. Your code has no database, no locks and no network; it decides.
 //!
+//! There are four kinds of services:
+//!
+//! | Kind | Its state | Page |
+//! |---|---|---|
+//! | event sourced entity | what has happened to it; stored for ever | [`event_sourced`] |
+//! | value entity | one message, stored in place of the one before | [`value`] |
+//! | CRDT entity | a value that many nodes change at once; in memory | [`crdt`] |
+//! | action | none; asynchronous, with streams, and a subscriber of events | [`action`] |
+//!
+//! All four work, behind any proxy of the protocol 0.2 that offers the kind. This project's own proxy hosts event
+//! sourced entities so far, and refuses the others with a sentence that says so.
+//!
 //! # From nothing to a running service
 //!
 //! **1. The dependencies.** No `protoc` is needed.
@@ -21,11 +33,12 @@
 //!
 //! ```proto
 //! syntax = "proto3";
+//!
 //! package com.example.shoppingcart;
 //!
 //! import "google/protobuf/empty.proto";
-//! import "google/api/annotations.proto";
 //! import "cloudstate/entity_key.proto";
+//! import "google/api/annotations.proto";
 //!
 //! message AddLineItem {
 //!   string user_id = 1 [(.cloudstate.entity_key) = true];
@@ -33,17 +46,70 @@
 //!   string name = 3;
 //!   int32 quantity = 4;
 //! }
-//! // ...
 //!
+//! message RemoveLineItem {
+//!   string user_id = 1 [(.cloudstate.entity_key) = true];
+//!   string product_id = 2;
+//! }
+//!
+//! message GetShoppingCart {
+//!   string user_id = 1 [(.cloudstate.entity_key) = true];
+//! }
+//!
+//! message LineItem {
+//!   string product_id = 1;
+//!   string name = 2;
+//!   int32 quantity = 3;
+//! }
+//!
+//! message Cart {
+//!   repeated LineItem items = 1;
+//! }
+//!
+//! // One cart per user.
 //! service ShoppingCart {
+//!   // Puts items into the cart.
 //!   rpc AddItem(AddLineItem) returns (google.protobuf.Empty) {
 //!     option (google.api.http) = { post: "/cart/{user_id}/items/add" body: "*" };
 //!   }
-//!   // ...
+//!
+//!   // Takes a product out of the cart.
+//!   rpc RemoveItem(RemoveLineItem) returns (google.protobuf.Empty) {
+//!     option (google.api.http).post = "/cart/{user_id}/items/{product_id}/remove";
+//!   }
+//!
+//!   // What is in the cart.
+//!   rpc GetCart(GetShoppingCart) returns (Cart) {
+//!     option (google.api.http) = { get: "/carts/{user_id}" };
+//!   }
 //! }
 //! ```
 //!
-//! Beside it, in `proto/persistence/domain.proto`, the messages that are stored: `ItemAdded`, `ItemRemoved` and `Cart`.
+//! Beside it, in `proto/persistence/domain.proto`, what is stored: two events, and a snapshot.
+//!
+//! ```proto
+//! syntax = "proto3";
+//!
+//! package com.example.shoppingcart.persistence;
+//!
+//! message LineItem {
+//!   string product_id = 1;
+//!   string name = 2;
+//!   int32 quantity = 3;
+//! }
+//!
+//! message ItemAdded {
+//!   LineItem item = 1;
+//! }
+//!
+//! message ItemRemoved {
+//!   string product_id = 1;
+//! }
+//!
+//! message Cart {
+//!   repeated LineItem items = 1;
+//! }
+//! ```
 //!
 //! **3. `build.rs`.**
 //!
@@ -53,7 +119,7 @@
 //! }
 //! ```
 //!
-//! **4. The entity.** In your crate `cloudstate_sdk::include_protos!();` brings in what was generated: the messages,
+//! **4. The entity**, in `src/main.rs`. `cloudstate_sdk::include_protos!();` brings in what was generated: the messages,
 //! and for each service a module with a trait. Its functions are the rpcs.
 //!
 //! ```
@@ -140,7 +206,7 @@
 //! # }
 //! ```
 //!
-//! **5. `main.rs`** serves every entity that is annotated.
+//! **5. `main`**, in the same file, serves every entity that is annotated.
 //!
 //! ```no_run
 //! #[tokio::main]
@@ -149,11 +215,41 @@
 //! }
 //! ```
 //!
-//! **6. Run it** with a proxy: `cloudstate dev shopping-cart` builds, starts both, and prints a `curl` line for each
-//! route:
+//! `cargo run` now waits for a proxy on 127.0.0.1:8080, or on what `HOST` and `PORT` say.
+//!
+//! **6. Run it** with a proxy. `cloudstate`, of the crate `cloudstate-cli`, is one. In the folder of your crate
+//!
+//! ```text
+//! cloudstate dev my-crate
+//! ```
+//!
+//! builds, starts both, restarts yours when a source changes, and prints a `curl` line for each route:
 //!
 //! ```text
 //! curl localhost:9000/cart/u1/items/add -H 'content-type: application/json' -d '{"productId":"p1","quantity":2}'
+//! curl localhost:9000/carts/u1
+//! ```
+//!
+//! **7. Test it**, without a proxy, a server or a runtime: given what has happened, when a command comes, then this
+//! happens.
+//!
+//! ```
+//! # use cloudstate_sdk::event_sourced::*;
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/cart.rs"));
+//! use cloudstate_sdk::event_sourced::testkit::TestKit;
+//!
+//! // #[test]
+//! fn an_item_can_be_removed() {
+//!     let tea = domain::LineItem { product_id: "tea".into(), name: "Tea".into(), quantity: 2 };
+//!     let mut cart = TestKit::<Cart>::new("u1").given([domain::ItemAdded { item: Some(tea) }]);
+//!
+//!     let command = api::RemoveLineItem { user_id: "u1".into(), product_id: "tea".into() };
+//!     let outcome = cart.call(shopping_cart::remove_item(command));
+//!
+//!     assert_eq!(outcome.events, [CartEvent::Removed(domain::ItemRemoved { product_id: "tea".into() })]);
+//! }
+//! # fn main() { an_item_can_be_removed() }
 //! ```
 //!
 //! # Ideas
@@ -166,8 +262,12 @@
 //! * **Two ways to fail.** `Err` refuses a command: its caller gets the [`Failure`], entity and stream go on. A panic
 //!   is a fault: the caller gets a fixed sentence, the log the text, and the entity is loaded anew from what is
 //!   stored. (This needs `panic = "unwind"`, which is Rust's default.)
-//! * **Tests need no server**: see [`TestKit`](event_sourced::testkit::TestKit).
-//! * **No magic**: [`docs::by_hand`] shows all that the attribute adds.
+//! * **Tests need no server.** Each kind has a test kit, which plays the proxy: for
+//!   [event sourced](event_sourced::testkit::TestKit), [value](value::testkit::TestKit) and
+//!   [CRDT](crdt::testkit::TestKit) entities, and for [actions](action::testkit::TestKit).
+//! * **Mistakes are found early**: those of wiring by the compiler, those of the contract at start, each with its
+//!   file, service and rpc.
+//! * **No magic**: [`docs::by_hand`] shows all that the attributes add.
 //!
 //! # Where to go on
 //!
@@ -175,13 +275,15 @@
 //! |---|---|
 //! | write event sourced entities | [`event_sourced`] |
 //! | write value entities | [`value`] |
+//! | write CRDT entities, or a struct of CRDTs | [`crdt`] |
 //! | write services without state, streams, subscribers of events | [`action`] |
 //! | store or read plain texts and numbers, or JSON | [`Primitive`], and `Json` with the feature `json` |
 //! | register entities explicitly, inject dependencies, choose address and limits | [`CloudState`] |
 //! | forward to other rpcs, or call them beside a reply | [`Effect`], [`ServiceCall`] |
 //! | refuse with a status code or with an own error type | [`Failure`] |
-//!
-//! CRDTs will follow.
+//! | know what callers see when something fails | [`docs::failures`] |
+//! | change what is stored, without losing what was | [`docs::evolving_events`] |
+//! | do without the attributes | [`docs::by_hand`] |
 
 // So that what our macros write also compiles in our own tests.
 extern crate self as cloudstate_sdk;

@@ -1,4 +1,4 @@
-//! Running entities in unit tests.
+//! Running entities in unit tests: each kit plays the proxy of one kind, with the same instance that serves real ones.
 
 pub(crate) mod action;
 mod answer;
