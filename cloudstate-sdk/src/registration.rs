@@ -48,6 +48,11 @@ impl Component {
         E::Kind::component(Arc::new(create))
     }
 
+    /// Whether a proxy keeps its data under the persistence id.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.host, Host::EventSourced(_) | Host::Value(_))
+    }
+
     pub(crate) fn entity_type(&self) -> &'static str {
         match self.host {
             Host::EventSourced(_) => cloudstate_proto::entity_type::EVENT_SOURCED,

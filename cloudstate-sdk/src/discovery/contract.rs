@@ -63,8 +63,11 @@ fn storage_problems(component: &Component, earlier: &[Component]) -> Vec<String>
             "{type_name}: the persistence id `{id}` contains `|`, which separates it from the entity id in storage"
         ));
     }
-    let taken =
-        |other: &&Component| other.persistence_id == *id && other.entity_type() == component.entity_type();
+    // The reference proxy knows event sourced and value entities by this id alone, so it is one name for both kinds.
+    let meet = |other: &Component| {
+        other.entity_type() == component.entity_type() || (other.is_stored() && component.is_stored())
+    };
+    let taken = |other: &&Component| other.persistence_id == *id && meet(other);
     if let Some(other) = earlier.iter().find(taken) {
         problems.push(format!(
             "{type_name}: the persistence id `{id}` is also that of {}; they would share their data",

@@ -200,13 +200,16 @@ fn services_that_nobody_serves_are_found() {
 }
 
 #[test]
-fn entities_of_one_kind_do_not_share_their_storage() {
-    let other = Component { service: "shop.Other", type_name: "Other", ..shop() };
-    let found = problems(&[shop(), other], &descriptors());
-    assert_eq!(
-        found[0],
-        "Other: the persistence id `shop` is also that of Shop; they would share their data"
-    );
+fn entities_do_not_share_their_storage() {
+    let other = |component| Component { service: "shop.Other", type_name: "Other", ..component };
+    let shared =
+        "Other: the persistence id `shop` is also that of Shop; they would share their data".to_string();
+    for component in [shop(), shop_value()] {
+        assert!(problems(&[shop(), other(component)], &descriptors()).contains(&shared));
+    }
+    for component in [shop_crdt(), shop_action()] {
+        assert!(!problems(&[shop(), other(component)], &descriptors()).contains(&shared));
+    }
 }
 
 /// An action that is never called.
