@@ -1,10 +1,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use cloudstate_proto::action::action_protocol_server::ActionProtocol;
 use cloudstate_proto::action::{ActionCommand, ActionResponse};
 use futures_core::Stream;
-use futures_util::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
+use futures_util::stream::poll_fn;
+use futures_util::{TryFutureExt as _, TryStreamExt as _};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::extensions::Agreements;
@@ -89,8 +91,20 @@ async fn begin_streamed(
     terms: Terms,
 ) -> Result<Running, Status> {
     let first = commands.message().await?;
-    let rest: Inbound = Box::pin(commands.map(|command| command.map_err(unreadable)));
-    Ok(host::begin_streamed(&hosts, shape, first, rest, terms))
+    Ok(host::begin_streamed(&hosts, shape, first, requests(commands), terms))
+}
+
+/// The requests up to the first that cannot be read: tonic would report the same one without end.
+fn requests(commands: Streaming<ActionCommand>) -> Inbound {
+    let mut open = Some(commands);
+    Box::pin(poll_fn(move |context| {
+        let Some(commands) = &mut open else { return Poll::Ready(None) };
+        let command = ready!(Pin::new(commands).poll_next(context));
+        if !matches!(command, Some(Ok(_))) {
+            open = None;
+        }
+        Poll::Ready(command.map(|command| command.map_err(unreadable)))
+    }))
 }
 
 /// For the handler, which decides what becomes of a request that it does not get.

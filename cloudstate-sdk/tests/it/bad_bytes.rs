@@ -1,8 +1,10 @@
 //! What reaches the socket and is no message: it ends its own stream and harms nobody.
 
 use std::io::{Read, Write};
+use std::marker::PhantomData;
 
 use cloudstate_proto::Any;
+use cloudstate_proto::action::ActionResponse;
 use cloudstate_proto::eventsourced::EventSourcedStreamOut;
 use cloudstate_proto::eventsourced::event_sourced_stream_out::Message;
 use cloudstate_sdk::CloudState;
@@ -10,29 +12,30 @@ use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Request, Status};
 
+use crate::action_call::action_command;
+use crate::action_model::vices::{SUMS, Vices};
 use crate::model::{MODEL, Model, emit, request};
 use crate::proxy::{UserFunction, within};
 
-/// Sends bytes as they are.
-#[derive(Default)]
-struct Raw;
+/// Sends bytes as they are, and reads an `M`.
+struct Raw<M>(PhantomData<M>);
 
-impl Codec for Raw {
+impl<M: prost::Message + Default + 'static> Codec for Raw<M> {
     type Encode = Bytes;
-    type Decode = EventSourcedStreamOut;
+    type Decode = M;
     type Encoder = Self;
     type Decoder = Self;
 
     fn encoder(&mut self) -> Self {
-        Self
+        Self(PhantomData)
     }
 
     fn decoder(&mut self) -> Self {
-        Self
+        Self(PhantomData)
     }
 }
 
-impl Encoder for Raw {
+impl<M> Encoder for Raw<M> {
     type Item = Bytes;
     type Error = Status;
 
@@ -42,11 +45,11 @@ impl Encoder for Raw {
     }
 }
 
-impl Decoder for Raw {
-    type Item = EventSourcedStreamOut;
+impl<M: prost::Message + Default> Decoder for Raw<M> {
+    type Item = M;
     type Error = Status;
 
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<EventSourcedStreamOut>, Status> {
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<M>, Status> {
         let bytes = source.copy_to_bytes(source.remaining());
         prost::Message::decode(bytes).map(Some).map_err(|error| Status::internal(error.to_string()))
     }
@@ -62,7 +65,10 @@ async fn failure(function: &UserFunction, bytes: &'static [u8]) -> String {
         tokio_stream::once(Bytes::from_static(bytes)),
         tokio_stream::pending(),
     );
-    let response = within(client.streaming(Request::new(messages), path, Raw)).await.unwrap();
+    let response =
+        within(client.streaming(Request::new(messages), path, Raw::<EventSourcedStreamOut>(PhantomData)))
+            .await
+            .unwrap();
     let mut replies = response.into_inner();
     let failure = match within(replies.message()).await.unwrap().and_then(|out| out.message) {
         Some(Message::Failure(failure)) => failure,
@@ -95,6 +101,31 @@ async fn truncated_and_malformed_messages_are_explained() {
     }
     neighbour.command(1, "Process", request("neighbour", [emit("A")]));
     assert_eq!(neighbour.reply().await.events.len(), 1);
+}
+
+/// A handler may read on after a request that it could not get. The transport reports the same broken request for ever;
+/// the handler must see it once, and then the end.
+#[tokio::test]
+async fn a_malformed_request_of_an_action_is_seen_once() {
+    let function = UserFunction::start(CloudState::new().register_action(Vices::default())).await;
+    for bytes in [&b"\x12\xff\x01\x12\x01a\x12\x01a"[..], b"\x08\x22\x03\x0a\x7fa", b"\xff\xff\xff"] {
+        let mut client = tonic::client::Grpc::new(function.channel().await);
+        client.ready().await.unwrap();
+        let path = "/cloudstate.action.ActionProtocol/handleStreamed".parse().unwrap();
+        let first = prost::Message::encode_to_vec(&action_command(SUMS, "Running"));
+        let messages = tokio_stream::StreamExt::chain(
+            tokio_stream::iter([Bytes::from(first), Bytes::from_static(bytes)]),
+            tokio_stream::pending(),
+        );
+        let codec = Raw::<ActionResponse>(PhantomData);
+        let response = within(client.streaming(Request::new(messages), path, codec)).await.unwrap();
+        let mut responses = response.into_inner();
+        let mut answers = 0;
+        while let Ok(Some(_)) = within(responses.message()).await {
+            answers += 1;
+            assert!(answers <= 1, "{bytes:?} is reported again and again");
+        }
+    }
 }
 
 #[tokio::test]
