@@ -9,7 +9,7 @@ use crate::contract::cloudstate::tck::model::crdt::{
     request_action, state, update,
 };
 use crate::contract::com::example::presence::{Visit, presence};
-use crate::model::Model;
+use crate::model::CrdtTckModel;
 use crate::notation::written;
 
 fn visit(user: &str) -> Visit {
@@ -27,7 +27,7 @@ fn process(actions: impl IntoIterator<Item = request_action::Action>) -> Request
 
 #[test]
 fn a_refused_command_leaves_nothing_behind() {
-    let mut room = TestKit::<Model>::created_by("ORSet-1", Model::new);
+    let mut room = TestKit::<CrdtTckModel>::created_by("ORSet-1", CrdtTckModel::new);
     let add = |element: &str| {
         use crate::contract::cloudstate::tck::model::crdt::{OrSetUpdate, or_set_update};
         let action = Some(or_set_update::Action::Add(element.into()));
@@ -47,7 +47,7 @@ fn a_refused_command_leaves_nothing_behind() {
 
 #[test]
 fn a_first_command_that_fails_leaves_the_first_value_to_the_next() {
-    let mut register = TestKit::<Model>::created_by("LWWRegister-1", Model::new);
+    let mut register = TestKit::<CrdtTckModel>::created_by("LWWRegister-1", CrdtTckModel::new);
     let set = LwwRegisterUpdate { value: "one".into(), clock: None };
     let actions = [
         request_action::Action::Update(update(update::Update::Lwwregister(set))),
@@ -119,7 +119,7 @@ fn the_end_is_told() {
 
 #[test]
 fn a_vote_counts_itself() {
-    let mut ballot = TestKit::<Model>::created_by("Vote-1", Model::new);
+    let mut ballot = TestKit::<CrdtTckModel>::created_by("Vote-1", CrdtTckModel::new);
     let mut vote = |self_vote| {
         let update = update(update::Update::Vote(VoteUpdate { self_vote }));
         written(
@@ -134,7 +134,7 @@ fn a_vote_counts_itself() {
 
 #[test]
 fn a_caller_may_hear_nothing_at_first() {
-    let mut counter = TestKit::<Model>::created_by("GCounter-1", Model::new);
+    let mut counter = TestKit::<CrdtTckModel>::created_by("GCounter-1", CrdtTckModel::new);
     let request = StreamedRequest { empty: true, ..Default::default() };
     let silent = counter.follow(crdt_tck_model::process_streamed(request));
     assert!(silent.is_open() && silent.result().is_none());

@@ -7,9 +7,13 @@ mod contract;
 mod deltas;
 mod encoding;
 mod entity;
+// The models of the conformance tests, where they are served from.
+#[path = "../../../tests/tck-models/src/crdt.rs"]
 mod model;
 mod notation;
 mod odd_input;
 mod product;
 mod properties;
 mod stream;
+
+use contract::cloudstate;
