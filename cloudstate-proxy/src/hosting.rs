@@ -66,7 +66,7 @@ impl Host {
             Ok(serving) => self.open(serving, listener).await,
             Err(Rejection(reason)) => {
                 tracing::error!("the contract of the user function is rejected: {reason}");
-                self.entities.environment().reporter.report(reason.clone());
+                self.entities.environment().reporter.tell(reason.clone());
                 self.frontend.store(None);
                 self.status.send_replace(Status::Rejected { reason });
             }

@@ -41,6 +41,11 @@ impl ErrorReporter {
     /// Logs `message` and tells the user function.
     pub(crate) fn report(&self, message: String) {
         tracing::warn!(target: "cloudstate::user_function", "{message}");
+        self.tell(message);
+    }
+
+    /// Tells the user function what is already logged.
+    pub(crate) fn tell(&self, message: String) {
         // A full queue means that the same is being said over and over.
         let _ = self.reports.try_send(message);
     }
