@@ -1,0 +1,5 @@
+//! The proxy under test.
+
+fn main() -> std::process::ExitCode {
+    cloudstate_cli::main()
+}

@@ -1,0 +1,132 @@
+//! Processes that are killed under load, over and over.
+//!
+//! `CRASH_ROUNDS` says how often (as it is, 100 times), `CRASH_SEED` repeats the moments of a run that failed.
+
+use std::{env, path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::time::sleep;
+
+use crate::{
+    load::{Load, Report},
+    site::{Signal, Site},
+};
+
+const SERVICES: &[&str] = &["crash.Ledger"];
+/// So many rounds ask the same entities.
+const ROUNDS_OF_A_GENERATION: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_is_killed() {
+    let mut run = Run::start("the proxy is killed", 100).await;
+    while run.next_round().await {
+        run.site.kill_proxy();
+        run.site.start_proxy();
+        // Also while it starts.
+        if run.random.u8(..4) == 0 {
+            sleep(Duration::from_micros(run.random.u64(..60_000))).await;
+            run.site.kill_proxy();
+            run.site.start_proxy();
+        }
+        run.site.serving().await;
+    }
+    run.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_function_is_killed() {
+    let mut run = Run::start("the user function is killed", 30).await;
+    while run.next_round().await {
+        let signal = run.random.choice([Signal::Kill, Signal::Terminate]).unwrap();
+        run.site.end_function(signal).await;
+        run.site.start_function();
+    }
+    run.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_are_killed() {
+    let mut run = Run::start("both are killed", 30).await;
+    while run.next_round().await {
+        run.site.end_function(Signal::Kill).await;
+        run.site.kill_proxy();
+        if run.random.bool() {
+            run.site.start_function();
+            run.site.start_proxy();
+        } else {
+            run.site.start_proxy();
+            run.site.start_function();
+        }
+        run.site.serving().await;
+    }
+    run.finish().await;
+}
+
+/// A run of many rounds.
+struct Run {
+    what: &'static str,
+    site: Site,
+    load: Load,
+    random: fastrand::Rng,
+    rounds: usize,
+    round: usize,
+}
+
+impl Run {
+    /// `rounds` unless the environment says otherwise.
+    async fn start(what: &'static str, rounds: usize) -> Self {
+        let seed = number("CRASH_SEED").unwrap_or_else(|| fastrand::u64(..));
+        let rounds = number("CRASH_ROUNDS").map_or(rounds, |rounds| rounds as usize);
+        println!("{what}: {rounds} rounds with CRASH_SEED={seed}");
+        let site = Site::start().await;
+        let load = Load::start(site.port, SERVICES, seed);
+        Self { what, site, load, random: fastrand::Rng::with_seed(seed), rounds, round: 0 }
+    }
+
+    /// Checks what the round before left behind and waits for the moment of the next one; false when there is none.
+    async fn next_round(&mut self) -> bool {
+        self.load.check_last(2).await;
+        if self.round == self.rounds {
+            return false;
+        }
+        self.round += 1;
+        if self.round.is_multiple_of(ROUNDS_OF_A_GENERATION) {
+            self.load.next_generation();
+        }
+        self.load.progress(self.random.u64(1..60)).await;
+        sleep(Duration::from_micros(self.random.u64(..3_000))).await;
+        true
+    }
+
+    async fn finish(self) -> Report {
+        let Self { what, mut site, load, rounds, .. } = self;
+        let report = load.finish().await;
+        let (acknowledged, refused) = (report.acknowledged, report.refused.len());
+        println!("{what}: {rounds} rounds, {acknowledged} commands acknowledged, {refused} refused");
+        site.kill_proxy();
+        let positions = check_file(&site.store());
+        assert!(positions >= acknowledged, "{positions} events of {acknowledged} commands");
+        report
+    }
+}
+
+/// The rules of the storage format, asked with SQLite alone. Answers how many events there are.
+fn check_file(store: &Path) -> u64 {
+    let file = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    let text = |sql: &str| file.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(text("PRAGMA integrity_check"), "ok");
+    assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    let gaps = "SELECT count(*) FROM (SELECT 1 FROM event GROUP BY entity
+                HAVING min(sequence) != 1 OR max(sequence) != count(*))";
+    assert_eq!(number(gaps), 0, "histories with a gap");
+    let outrun = "SELECT count(*) FROM snapshot WHERE sequence >
+                  (SELECT ifnull(max(sequence), 0) FROM event WHERE event.entity = snapshot.entity)";
+    assert_eq!(number(outrun), 0, "snapshots that outrun their events");
+    u64::try_from(number("SELECT count(*) FROM event")).unwrap()
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`; write a number")))
+}

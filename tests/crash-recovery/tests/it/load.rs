@@ -1,0 +1,146 @@
+//! Clients that never rest.
+
+use std::{
+    future::Future,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use crash_recovery::Marks;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+
+use crate::{
+    book::{Address, Book},
+    client::Client,
+    site::PATIENCE,
+};
+
+const CLIENTS: u64 = 12;
+const ENTITIES: u64 = 3;
+/// How long a client that was refused waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A few clients that put marks into the entities of one *generation*, each on its own, until the load is dropped.
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    clients: JoinSet<()>,
+}
+
+struct Shared {
+    client: Client,
+    services: &'static [&'static str],
+    book: Mutex<Book>,
+    /// How many marks were acknowledged.
+    acknowledged: watch::Sender<u64>,
+    /// Part of the names of the entities: each lives through a few rounds, not all.
+    generation: watch::Sender<u64>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Load {
+    pub(crate) fn start(port: u16, services: &'static [&'static str], seed: u64) -> Self {
+        let shared = Arc::new(Shared {
+            client: Client::new(port),
+            services,
+            book: Mutex::default(),
+            acknowledged: watch::Sender::new(0),
+            generation: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+        });
+        let mut clients = JoinSet::new();
+        for client in 0..CLIENTS {
+            clients.spawn(put_marks(Arc::clone(&shared), fastrand::Rng::with_seed(seed ^ (client + 1))));
+        }
+        Self { shared, clients }
+    }
+
+    /// From now on entities of another name.
+    pub(crate) fn next_generation(&self) {
+        self.shared.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Waits until so many more marks were acknowledged.
+    pub(crate) async fn progress(&self, more: u64) {
+        let mut acknowledged = self.shared.acknowledged.subscribe();
+        let goal = *acknowledged.borrow() + more;
+        let reached = timeout(PATIENCE, acknowledged.wait_for(|now| *now >= goal)).await;
+        assert!(reached.is_ok(), "no {more} marks were acknowledged within {PATIENCE:?}: {:?}", {
+            let book = self.shared.book();
+            book.refused().last().cloned()
+        });
+    }
+
+    /// Holds what the entities of the last `generations` show against what clients know.
+    pub(crate) async fn check_last(&self, generations: u64) {
+        let now = *self.shared.generation.borrow();
+        self.check(now.saturating_sub(generations.saturating_sub(1))..now + 1).await;
+    }
+
+    async fn check(&self, generations: Range<u64>) {
+        let addresses = self.shared.book().addresses();
+        let is_asked = |it: &Address| generations.clone().any(|n| it.entity.starts_with(&format!("{n}-")));
+        for address in addresses.into_iter().filter(is_asked) {
+            let before = self.shared.book().told(&address);
+            let shown = eventually(|| self.shared.client.read(&address)).await;
+            let checked = self.shared.book().check(&address, &before, &shown);
+            checked.unwrap_or_else(|broken| panic!("{broken}"));
+        }
+    }
+
+    /// Lets the commands under way end, and checks every entity there ever was.
+    pub(crate) async fn finish(mut self) -> Report {
+        self.shared.stopping.send_replace(true);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
+        self.check(0..u64::MAX).await;
+        let book = self.shared.book();
+        Report { acknowledged: book.acknowledged(), refused: book.refused().to_vec() }
+    }
+}
+
+/// What a load came to.
+pub(crate) struct Report {
+    pub(crate) acknowledged: u64,
+    /// Why each of the others was refused.
+    pub(crate) refused: Vec<String>,
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap()
+    }
+}
+
+async fn put_marks(shared: Arc<Shared>, mut random: fastrand::Rng) {
+    while !*shared.stopping.borrow() {
+        let service = shared.services[random.usize(..shared.services.len())];
+        let entity = format!("{}-{}", *shared.generation.borrow(), random.u64(..ENTITIES));
+        let address = Address { service, entity };
+        let id = shared.book().send(&address);
+        match shared.client.put(&address, id).await {
+            Ok(()) => {
+                shared.book().acknowledge(&address, id);
+                shared.acknowledged.send_modify(|acknowledged| *acknowledged += 1);
+            }
+            Err(why) => {
+                shared.book().refuse(why);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Asks again until there is an answer: a process may be away.
+async fn eventually<F: Future<Output = Result<Marks, String>>>(ask: impl Fn() -> F) -> Marks {
+    let answer = async {
+        loop {
+            match ask().await {
+                Ok(answer) => return answer,
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    };
+    timeout(PATIENCE, answer).await.expect("an entity shows its marks again")
+}

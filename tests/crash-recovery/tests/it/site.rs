@@ -1,0 +1,139 @@
+//! A proxy and a user function as processes of their own, in a folder of their own.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Site {
+    folder: TempDir,
+    pub(crate) port: u16,
+    function_port: u16,
+    proxy: Option<Process>,
+    function: Option<Process>,
+}
+
+/// How a process is ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Signal {
+    Kill,
+    Terminate,
+}
+
+impl Site {
+    /// Ready for clients.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut site =
+            Self { folder, port: free_port(), function_port: free_port(), proxy: None, function: None };
+        site.start_function();
+        site.start_proxy();
+        site.serving().await;
+        site
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    pub(crate) fn start_proxy(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crash-proxy"));
+        command
+            .arg("proxy")
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--management", "off"])
+            .args(["--user-function", &format!("127.0.0.1:{}", self.function_port)])
+            .args(["--store", &format!("sqlite:{}", self.store().display())])
+            // A user function that comes back is found at once.
+            .args(["--backoff-min", "5ms", "--backoff-max", "50ms"]);
+        self.proxy = Some(self.spawn("proxy", &mut command));
+    }
+
+    pub(crate) fn start_function(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crash-function"));
+        command.env("PORT", self.function_port.to_string());
+        self.function = Some(self.spawn("function", &mut command));
+    }
+
+    fn spawn(&self, name: &str, command: &mut Command) -> Process {
+        let log = self.folder.path().join(name).with_extension("log");
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        let child = command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(log).spawn();
+        Process(child.unwrap())
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_proxy(&mut self) {
+        self.proxy.take().expect("a proxy runs").kill();
+    }
+
+    pub(crate) async fn end_function(&mut self, by: Signal) {
+        let mut function = self.function.take().expect("a user function runs");
+        match by {
+            Signal::Kill => function.kill(),
+            Signal::Terminate => function.terminate().await,
+        }
+    }
+
+    /// Waits until clients are served.
+    pub(crate) async fn serving(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let ended = self.proxy.as_mut().expect("a proxy runs").0.try_wait().unwrap();
+            assert!(ended.is_none(), "the proxy ended by itself: {}", self.log("proxy"));
+            assert!(Instant::now() < end, "the proxy does not serve: {}", self.log("proxy"));
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    /// The end of what a process said.
+    pub(crate) fn log(&self, of: &str) -> String {
+        let log = std::fs::read(self.folder.path().join(of).with_extension("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log[log.len().saturating_sub(4_000)..]).into_owned()
+    }
+}
+
+/// A child that does not outlive its test.
+struct Process(Child);
+
+impl Process {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    async fn terminate(&mut self) {
+        let sent = Command::new("kill").args(["-s", "TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "the process is there to be told to end");
+        let end = Instant::now() + PATIENCE;
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "the process did not end");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that is free, and that the system gives to nobody who asks for any: it must stay free while the process that
+/// listens there is away.
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(10_000..32_000);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
