@@ -11,8 +11,8 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Conversation, canned_reply};
-use crate::bare::{Bare, CannedAnswers};
-use crate::contract::{By, Total, sums};
+use crate::sdk::bare::{Bare, CannedAnswers};
+use crate::sdk::contract::{By, Total, sums};
 
 #[action(service = sums)]
 #[derive(Default)]

@@ -3,10 +3,11 @@ use http::uri::PathAndQuery;
 use tonic::{Request, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
-use super::Caller;
+use super::Connect;
 use crate::{
     Error,
-    kinds::{
+    load::Caller,
+    sdk::kinds::{
         action::{SeenOfAction, UNARY_PATH, unary_command},
         payload,
     },
@@ -18,11 +19,13 @@ pub(crate) struct Unary {
     grpc: Grpc<Channel>,
 }
 
-impl Caller for Unary {
+impl Connect for Unary {
     async fn open(channel: Channel, id: String) -> Result<Self, Error> {
         Ok(Self { command: unary_command(payload(&id)), grpc: Grpc::new(channel) })
     }
+}
 
+impl Caller for Unary {
     async fn call(&mut self) -> Result<(), Error> {
         self.grpc.ready().await?;
         let request = Request::new(self.command.clone());

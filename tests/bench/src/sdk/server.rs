@@ -9,7 +9,7 @@ use std::{
 use cloudstate_sdk::{CloudState, Server};
 use tokio::net::TcpListener;
 
-use crate::{
+use crate::sdk::{
     Error, bare,
     kinds::{action, crdt, event_sourced, value},
 };

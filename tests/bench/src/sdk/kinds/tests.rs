@@ -11,7 +11,7 @@ use super::{
     action::{self, UNARY_PATH, unary_command},
     crdt, event_sourced, payload, value,
 };
-use crate::{Error, bare, server};
+use crate::sdk::{Error, bare, server};
 
 #[tokio::test]
 async fn canned_answers_are_those_of_the_sdk() -> Result<(), Error> {

@@ -17,7 +17,7 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::{Error, kinds::Conversation};
+use crate::sdk::{Error, kinds::Conversation};
 
 /// Its services are beside the kinds.
 pub(crate) struct Bare;

@@ -8,7 +8,7 @@
 //! get the same streams and bytes: what is not the SDK's is in both figures, and drops out of their difference. What a
 //! server needs once, such as its threads, it has got with a first connection before the count begins.
 
-use crate::{
+use crate::sdk::{
     Error,
     client::{Client, OnStream},
     kinds::event_sourced::Counter,

@@ -4,10 +4,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
-use super::{Caller, PATIENCE};
+use super::{Connect, PATIENCE};
 use crate::{
     Error,
-    kinds::{Conversation, payload},
+    load::Caller,
+    sdk::kinds::{Conversation, payload},
 };
 
 /// An entity's stream, or a streamed call. Between turns no command is outstanding.
@@ -19,7 +20,7 @@ pub(crate) struct OnStream<C: Conversation> {
     replies: Streaming<C::Seen>,
 }
 
-impl<C: Conversation> Caller for OnStream<C> {
+impl<C: Conversation> Connect for OnStream<C> {
     async fn open(channel: Channel, id: String) -> Result<Self, Error> {
         let (requests, outbound) = mpsc::channel(1);
         requests.send(C::opening(&id)).await?;
@@ -31,7 +32,9 @@ impl<C: Conversation> Caller for OnStream<C> {
         let payload = payload(&id);
         Ok(Self { id, last_command: 0, payload, requests, replies: replies.into_inner() })
     }
+}
 
+impl<C: Conversation> Caller for OnStream<C> {
     async fn call(&mut self) -> Result<(), Error> {
         self.last_command += 1;
         self.requests.send(C::command(&self.id, self.last_command, self.payload.clone())).await?;

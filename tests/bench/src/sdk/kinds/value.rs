@@ -11,8 +11,8 @@ use cloudstate_sdk::value::*;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Conversation, SeenOfEntity, any, canned_action, entity_command};
-use crate::bare::{Bare, CannedAnswers};
-use crate::contract::{By, Total, value_counter};
+use crate::sdk::bare::{Bare, CannedAnswers};
+use crate::sdk::contract::{By, Total, value_counter};
 
 #[value_entity(service = value_counter, persistence_id = "value-counter")]
 #[derive(Default)]

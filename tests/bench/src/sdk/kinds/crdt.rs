@@ -11,8 +11,8 @@ use cloudstate_sdk::crdt::*;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Conversation, SeenOfEntity, canned_action, entity_command};
-use crate::bare::{Bare, CannedAnswers};
-use crate::contract::{By, Total, crdt_counter};
+use crate::sdk::bare::{Bare, CannedAnswers};
+use crate::sdk::contract::{By, Total, crdt_counter};
 
 #[crdt_entity(service = crdt_counter)]
 #[derive(Default)]

@@ -1,17 +1,19 @@
-//! Many callers that each send a command, wait for the answer, and send the next.
+//! Callers over gRPC, on connections that they share.
 
 mod on_stream;
 mod unary;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 
 pub(crate) use on_stream::OnStream;
 pub(crate) use unary::Unary;
 
-use crate::Error;
+use crate::{
+    Error,
+    load::{self, Caller, Turn},
+};
 
 /// What any HTTP/2 server must be assumed to allow.
 const STREAMS_PER_CONNECTION: usize = 100;
@@ -19,12 +21,9 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// How long a server may take to accept a connection, or a stream.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One of many, with one command outstanding at most.
-pub(crate) trait Caller: Send + Sized + 'static {
+/// A caller that begins with a connection.
+pub(crate) trait Connect: Caller {
     fn open(channel: Channel, id: String) -> impl Future<Output = Result<Self, Error>> + Send;
-
-    /// Sends a command and waits for its answer, which must be right.
-    fn call(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// All callers of one server.
@@ -32,14 +31,7 @@ pub(crate) struct Client<C> {
     callers: Vec<C>,
 }
 
-/// What a turn brought.
-pub(crate) struct Turn {
-    pub(crate) per_second: f64,
-    /// Of each command, sorted.
-    pub(crate) latencies: Vec<Duration>,
-}
-
-impl<C: Caller> Client<C> {
+impl<C: Connect> Client<C> {
     pub(crate) async fn connect(port: u16, callers: u32) -> Result<Self, Error> {
         let ids: Vec<_> = (0..callers).map(|number| format!("counter-{number}")).collect();
         let mut client = Self { callers: Vec::new() };
@@ -62,34 +54,8 @@ impl<C: Caller> Client<C> {
 
     /// Lets all callers send commands for this long.
     pub(crate) async fn run(&mut self, duration: Duration) -> Result<Turn, Error> {
-        let start = Instant::now();
-        let until = start + duration;
-        let mut running = JoinSet::new();
-        for caller in self.callers.drain(..) {
-            running.spawn(call_until(caller, until));
-        }
-        let mut latencies = Vec::new();
-        while let Some(done) = running.join_next().await {
-            let (caller, of_caller) = done??;
-            self.callers.push(caller);
-            latencies.extend(of_caller);
-        }
-        let per_second = latencies.len() as f64 / start.elapsed().as_secs_f64();
-        latencies.sort_unstable();
-        Ok(Turn { per_second, latencies })
+        load::run(&mut self.callers, duration).await
     }
-}
-
-async fn call_until<C: Caller>(mut caller: C, until: Instant) -> Result<(C, Vec<Duration>), Error> {
-    let mut latencies = Vec::new();
-    let mut sent = Instant::now();
-    while sent < until {
-        caller.call().await?;
-        let received = Instant::now();
-        latencies.push(received - sent);
-        sent = received;
-    }
-    Ok((caller, latencies))
 }
 
 async fn connection(port: u16) -> Result<Channel, Error> {

@@ -1,8 +1,11 @@
 //! What is printed.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use crate::client::Turn;
+use crate::{
+    figures::{Milliseconds, median, percentile},
+    load::Turn,
+};
 
 /// A turn of each server, one after the other.
 pub(crate) struct Round {
@@ -57,30 +60,6 @@ impl fmt::Display for IdleLine<'_> {
             median(self.rounds, |round| round.sdk),
             median(self.rounds, |round| round.sdk - round.bare),
         )
-    }
-}
-
-struct Milliseconds(f64);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1.0 { write!(f, "{:.2} ms", self.0) } else { write!(f, "{:.1} ms", self.0) }
-    }
-}
-
-/// In milliseconds; 0 of nothing.
-fn percentile(sorted: &[Duration], part: f64) -> f64 {
-    let index = (sorted.len() as f64 * part) as usize;
-    sorted.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
-}
-
-fn median<R>(rounds: &[R], value: fn(&R) -> f64) -> f64 {
-    let mut values: Vec<_> = rounds.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        length if length % 2 == 1 => values[length / 2],
-        length => f64::midpoint(values[length / 2 - 1], values[length / 2]),
     }
 }
 

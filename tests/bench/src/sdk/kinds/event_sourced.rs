@@ -11,8 +11,8 @@ use cloudstate_sdk::event_sourced::*;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Conversation, SeenOfEntity, any, canned_action, entity_command};
-use crate::bare::{Bare, CannedAnswers};
-use crate::contract::{By, Increased, Total, event_sourced_counter};
+use crate::sdk::bare::{Bare, CannedAnswers};
+use crate::sdk::contract::{By, Increased, Total, event_sourced_counter};
 
 #[event_sourced_entity(service = event_sourced_counter, persistence_id = "event-sourced-counter")]
 #[derive(Default)]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use cloudstate_proto::{Any, ClientAction, Command, Reply, client_action};
 use prost::{Message, Name};
 
-use crate::contract::{By, Total};
+use crate::sdk::contract::{By, Total};
 
 /// What is said on a stream: an opening, then commands, each with its answer. Implemented by what the SDK serves.
 pub(crate) trait Conversation: 'static {

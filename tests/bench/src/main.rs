@@ -1,5 +1,0 @@
-//! `cargo bench-sdk`; see the library.
-
-fn main() -> Result<(), bench::Error> {
-    bench::run()
-}

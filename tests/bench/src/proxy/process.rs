@@ -1,0 +1,129 @@
+//! The processes that are measured: this program again, by its first argument.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::load::HttpJson;
+use crate::{Error, load::Caller, proxy::load};
+
+/// How long a process may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ends when this is dropped.
+pub(super) struct Process {
+    pub(super) port: u16,
+    management: Option<u16>,
+    child: Child,
+}
+
+impl Process {
+    pub(super) fn user_function() -> Result<Self, Error> {
+        Self::start_and_read_port(&["user-function".to_owned()])
+    }
+
+    pub(super) fn relay(user_function: &Process, store: Option<&Path>) -> Result<Self, Error> {
+        let mut arguments = vec!["relay".to_owned(), user_function.port.to_string()];
+        arguments.extend(store.map(|path| path.display().to_string()));
+        Self::start_and_read_port(&arguments)
+    }
+
+    /// The proxy as it is shipped, ready to serve; and how long that took.
+    pub(super) async fn proxy(
+        user_function: &Process,
+        store: Option<&Path>,
+    ) -> Result<(Self, Duration), Error> {
+        let (port, management) = (free_port()?, free_port()?);
+        let store = store.map_or("memory".to_owned(), |path| format!("sqlite:{}", path.display()));
+        let started = Instant::now();
+        let child = program()?
+            .args(["proxy", "--listen", &format!("127.0.0.1:{port}"), "--store", &store])
+            .args(["--management", &format!("127.0.0.1:{management}")])
+            .args(["--user-function", &format!("127.0.0.1:{}", user_function.port)])
+            .env("RUST_LOG", "warn")
+            .spawn()?;
+        let mut process = Self { port, management: Some(management), child };
+        while !process.answers().await {
+            if let Some(status) = process.child.try_wait()? {
+                return Err(format!("the proxy ended: {status}").into());
+            }
+            if started.elapsed() > PATIENCE {
+                return Err("the proxy is not ready".into());
+            }
+            tokio::time::sleep(Duration::from_micros(500)).await;
+        }
+        Ok((process, started.elapsed()))
+    }
+
+    /// Whether a first command succeeds.
+    async fn answers(&self) -> bool {
+        match load::connect::<HttpJson>(self.port, 1).await {
+            Ok(mut connections) => match connections.first_mut() {
+                Some(connection) => connection.call().await.is_ok(),
+                None => false,
+            },
+            Err(_) => false,
+        }
+    }
+
+    fn start_and_read_port(arguments: &[String]) -> Result<Self, Error> {
+        let mut child = program()?.args(arguments).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take();
+        // From here on, whatever fails, the process ends with the value.
+        let mut process = Self { port: 0, management: None, child };
+        let mut line = String::new();
+        BufReader::new(stdout.ok_or("no standard output")?).read_line(&mut line)?;
+        process.port = line.trim().parse().map_err(|_| format!("`{}` does not start", arguments[0]))?;
+        Ok(process)
+    }
+
+    /// Ends the process as an operator would, and waits for it.
+    pub(super) fn stop(mut self) -> Result<(), Error> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("the proxy ended badly: {status}").into()) }
+    }
+
+    /// Resident memory in bytes, the program's own pages included.
+    pub(super) fn memory(&self) -> Result<u64, Error> {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let kibibytes = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        Ok(kibibytes.ok_or_else(|| format!("{path} does not say how much is resident"))? * 1024)
+    }
+
+    /// How often the proxy has made something durable.
+    pub(super) async fn commits(&self) -> Result<u64, Error> {
+        let management = self.management.ok_or("no management port")?;
+        let metrics = load::get(management, "/metrics").await?;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("cloudstate_store_commits "));
+        Ok(line.ok_or("the proxy does not count its commits")?.trim().parse()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn program() -> Result<Command, Error> {
+    Ok(Command::new(env::current_exe()?))
+}
+
+fn free_port() -> Result<u16, Error> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

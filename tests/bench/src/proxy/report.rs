@@ -1,0 +1,154 @@
+//! What is printed.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    figures::{Milliseconds, median, percentile},
+    load::Turn,
+};
+
+/// A turn of each side, one after the other.
+pub(super) struct Round {
+    pub(super) relay: Turn,
+    pub(super) ours: Turn,
+}
+
+/// One frontend, store and number of connections: medians over the rounds, latencies of the proxy, and the median of the
+/// rounds' ratios.
+pub(super) struct Line<'a> {
+    pub(super) frontend: &'a str,
+    pub(super) store: &'a str,
+    pub(super) connections: u32,
+    pub(super) rounds: &'a [Round],
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_rounds = |value: fn(&Round) -> f64| median(self.rounds, value);
+        write!(
+            f,
+            "{:<4}  {:<7}  connections {:<3}  relay {:>6.0}/s  ours {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}",
+            self.frontend,
+            self.store,
+            self.connections,
+            of_rounds(|round| round.relay.per_second),
+            of_rounds(|round| round.ours.per_second),
+            Milliseconds(of_rounds(|round| percentile(&round.ours.latencies, 0.50))),
+            Milliseconds(of_rounds(|round| percentile(&round.ours.latencies, 0.99))),
+            of_rounds(|round| round.ours.per_second / round.relay.per_second),
+        )
+    }
+}
+
+/// What a side needs once it has done its work.
+pub(super) struct AfterLoad<'a> {
+    pub(super) store: &'a str,
+    /// Resident, in bytes.
+    pub(super) relay: u64,
+    /// Resident, in bytes.
+    pub(super) ours: u64,
+    /// None without a disk.
+    pub(super) commits: Option<Commits>,
+}
+
+/// How the price of a disk flush was shared.
+pub(super) struct Commits {
+    pub(super) commands: usize,
+    pub(super) commits: u64,
+}
+
+impl fmt::Display for AfterLoad<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "load  {:<7}  resident relay {}  ours {}",
+            self.store,
+            Mebibytes(self.relay),
+            Mebibytes(self.ours)
+        )?;
+        match &self.commits {
+            Some(Commits { commands, commits }) => {
+                let per_thousand = *commits as f64 * 1000.0 / (*commands).max(1) as f64;
+                write!(f, "  fsyncs per 1,000 commands {per_thousand:.1}")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Starts of the proxy with the user function up and a store to open.
+pub(super) struct Start<'a> {
+    pub(super) times: &'a [Duration],
+    /// Resident, in bytes.
+    pub(super) proxy: u64,
+    /// Resident, in bytes.
+    pub(super) user_function: u64,
+}
+
+impl fmt::Display for Start<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = |time: &Duration| time.as_secs_f64() * 1000.0;
+        let slowest = self.times.iter().max().map_or(0.0, milliseconds);
+        write!(
+            f,
+            "start to first answer {}  slowest of {} {}  resident idle proxy {}  user function {}",
+            Milliseconds(median(self.times, milliseconds)),
+            self.times.len(),
+            Milliseconds(slowest),
+            Mebibytes(self.proxy),
+            Mebibytes(self.user_function)
+        )
+    }
+}
+
+struct Mebibytes(u64);
+
+impl fmt::Display for Mebibytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} MiB", self.0 as f64 / f64::from(1 << 20))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{AfterLoad, Commits, Line, Round, Start, Turn};
+
+    fn turn(per_second: f64, milliseconds: &[u64]) -> Turn {
+        let latencies = milliseconds.iter().copied().map(Duration::from_millis).collect();
+        Turn { per_second, latencies }
+    }
+
+    #[test]
+    fn a_line_has_medians() {
+        let rounds = [
+            Round { relay: turn(1000.0, &[]), ours: turn(800.0, &[1, 2, 3, 4]) },
+            Round { relay: turn(2000.0, &[]), ours: turn(1000.0, &[1, 2, 8, 9]) },
+            Round { relay: turn(1500.0, &[]), ours: turn(1350.0, &[1, 2, 4, 5]) },
+        ];
+        assert_eq!(
+            Line { frontend: "http", store: "durable", connections: 16, rounds: &rounds }.to_string(),
+            "http  durable  connections 16   relay   1500/s  ours   1000/s  p50 4.0 ms  p99 5.0 ms  ratio 0.80"
+        );
+    }
+
+    #[test]
+    fn flushes_are_counted_per_thousand_commands() {
+        let commits = Some(Commits { commands: 20_000, commits: 500 });
+        let line = AfterLoad { store: "durable", relay: 10 << 20, ours: 15 << 20, commits };
+        assert_eq!(
+            line.to_string(),
+            "load  durable  resident relay 10.0 MiB  ours 15.0 MiB  fsyncs per 1,000 commands 25.0"
+        );
+    }
+
+    #[test]
+    fn starts_have_a_median_and_a_slowest() {
+        let times = [8, 20, 9].map(Duration::from_millis);
+        assert_eq!(
+            Start { times: &times, proxy: 12 << 20, user_function: 5 << 20 }.to_string(),
+            "start to first answer 9.0 ms  slowest of 3 20.0 ms  resident idle proxy 12.0 MiB  user function 5.0 MiB"
+        );
+    }
+}
