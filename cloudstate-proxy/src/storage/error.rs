@@ -7,13 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use super::EntityKey;
+use super::{EntityKey, MAX_POSITION};
 
 type Source = Arc<dyn Error + Send + Sync>;
 
 /// Why something asked of an open [`Store`](super::Store) was not done.
 ///
-/// Cheap to clone: one failed commit answers many appends.
+/// Cheap to clone: one failed commit answers many callers.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     kind: Kind,
@@ -24,6 +24,7 @@ pub struct StoreError {
 enum Kind {
     Conflict { entity: EntityKey, expected: u64, stored: u64 },
     TooLarge { what: &'static str, bytes: usize, limit: usize },
+    BeyondPositions(u64),
     Full,
     Unavailable,
     Corrupt(String),
@@ -37,12 +38,12 @@ impl StoreError {
         matches!(self.kind, Kind::Conflict { .. })
     }
 
-    /// True when an id, a type URL or the whole append is over its limit; it will never be accepted.
+    /// True when a name, a type URL, a position or the whole of it is over its limit; it will never be accepted.
     pub fn is_too_large(&self) -> bool {
-        matches!(self.kind, Kind::TooLarge { .. })
+        matches!(self.kind, Kind::TooLarge { .. } | Kind::BeyondPositions(_))
     }
 
-    /// True when there is no room for more. Works again as soon as there is.
+    /// True when there is no room for more, or [soon](super::Store::check) none. Works again as soon as there is.
     pub fn is_full(&self) -> bool {
         matches!(self.kind, Kind::Full)
     }
@@ -68,6 +69,10 @@ impl StoreError {
 
     pub(super) fn too_large(what: &'static str, bytes: usize, limit: usize) -> Self {
         Self::new(Kind::TooLarge { what, bytes, limit })
+    }
+
+    pub(super) fn beyond_positions(position: u64) -> Self {
+        Self::new(Kind::BeyondPositions(position))
     }
 
     pub(super) fn full(source: impl Error + Send + Sync + 'static) -> Self {
@@ -105,6 +110,9 @@ impl fmt::Display for StoreError {
             ),
             Kind::TooLarge { what, bytes, limit } => {
                 write!(f, "{what} takes {bytes} bytes; the store accepts at most {limit}")
+            }
+            Kind::BeyondPositions(position) => {
+                write!(f, "{position} is no position of a log; the last there can be is {MAX_POSITION}")
             }
             Kind::Full => f.write_str("the store has no room left: make room on its disk"),
             Kind::Unavailable => f.write_str("the store cannot be used now"),

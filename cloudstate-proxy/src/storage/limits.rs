@@ -1,20 +1,28 @@
 //! How much one request may bring: ids, type URLs and payloads come from outside.
 
-use cloudstate_proto::Any;
+use cloudstate_proto::{Any, Metadata};
+use prost::Message;
 
-use super::{Append, EntityKey, StoreError, StoredEvent};
+use super::{Append, Change, Consumer, DeadLetter, EntityKey, LogEntry, Source, StoreError};
 
-/// The longest persistence id or entity id, in bytes of UTF-8.
+/// The longest name, in bytes of UTF-8: of a persistence id, an entity id, a topic, a subject, a consumer group.
 pub const MAX_ID_BYTES: usize = 4 * 1024;
 /// The longest type URL of a payload, in bytes of UTF-8.
 pub const MAX_TYPE_URL_BYTES: usize = 4 * 1024;
-/// The most that the events and the snapshot of one command may take, in bytes.
+/// The most that one append or one write may take, in bytes.
 pub const MAX_APPEND_BYTES: usize = 64 * 1024 * 1024;
+/// The longest text of an error that is kept with a dead letter, in bytes of UTF-8.
+pub const MAX_ERROR_BYTES: usize = 16 * 1024;
+/// The most messages that one [`Change::TrimTopic`] removes.
+pub const MAX_TRIMMED_MESSAGES: u32 = 1_000;
+/// The last position there can be. No store lives to see it.
+pub const MAX_POSITION: u64 = i64::MAX as u64;
 
-/// Of these many bytes an event is counted beyond its payload, so that a million empty events are not free.
-const EVENT_OVERHEAD_BYTES: usize = 64;
+/// Of these many bytes each payload or change is counted beyond what it holds, so that a million empty ones are not
+/// free.
+const OVERHEAD_BYTES: usize = 64;
 
-const PAGE_EVENTS: usize = 1_000;
+const PAGE_ENTRIES: usize = 1_000;
 const PAGE_BYTES: usize = 1024 * 1024;
 
 impl EntityKey {
@@ -27,9 +35,7 @@ impl EntityKey {
 impl Append {
     pub(super) fn check_limits(&self) -> Result<(), StoreError> {
         self.entity.check_limits()?;
-        for payload in self.payloads() {
-            at_most(MAX_TYPE_URL_BYTES, "the type URL of a payload", payload.type_url.len())?;
-        }
+        self.payloads().try_for_each(check_type_url)?;
         at_most(MAX_APPEND_BYTES, "what one command stores", self.bytes())
     }
 
@@ -43,30 +49,134 @@ impl Append {
     }
 }
 
-/// Collects the events of one page; a page takes at least one, however large.
-#[derive(Default)]
-pub(super) struct Page {
-    events: Vec<StoredEvent>,
+impl Source {
+    pub(super) fn check_limits(&self) -> Result<(), StoreError> {
+        let what = match self {
+            Self::EventLog(_) => "the persistence id",
+            Self::Topic(_) => "the name of the topic",
+        };
+        at_most(MAX_ID_BYTES, what, self.name().len())
+    }
+}
+
+impl Consumer {
+    pub(super) fn check_limits(&self) -> Result<(), StoreError> {
+        at_most(MAX_ID_BYTES, "the name of the consumer group", self.group.len())?;
+        self.source.check_limits()
+    }
+}
+
+impl Change {
+    /// Of all changes of one write.
+    pub(super) fn check_limits_of(changes: &[Self]) -> Result<(), StoreError> {
+        changes.iter().try_for_each(Self::check_limits)?;
+        at_most(MAX_APPEND_BYTES, "what one write stores", Self::bytes_of(changes))
+    }
+
+    /// What these changes weigh in memory and on disk, roughly.
+    pub(super) fn bytes_of(changes: &[Self]) -> usize {
+        changes.iter().map(Self::bytes).fold(0, usize::saturating_add)
+    }
+
+    fn check_limits(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Value { entity, state } | Self::Crdt { entity, state } => {
+                entity.check_limits()?;
+                state.iter().try_for_each(check_type_url)
+            }
+            Self::Message { topic, subject, payload, .. } => {
+                at_most(MAX_ID_BYTES, "the name of the topic", topic.len())?;
+                at_most(MAX_ID_BYTES, "the subject of a message", subject.len())?;
+                check_type_url(payload)
+            }
+            Self::TrimTopic { topic, .. } => at_most(MAX_ID_BYTES, "the name of the topic", topic.len()),
+            Self::Offset { consumer, position } => {
+                consumer.check_limits()?;
+                check_position(*position)
+            }
+            Self::DeadLetter(letter) => letter.check_limits(),
+            Self::ForgetDeadLetter { .. } => Ok(()),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Value { state, .. } | Self::Crdt { state, .. } => {
+                state.as_ref().map_or(OVERHEAD_BYTES, weight)
+            }
+            Self::Message { payload, metadata, .. } => {
+                weight(payload).saturating_add(weight_of_metadata(metadata))
+            }
+            Self::DeadLetter(letter) => letter.bytes(),
+            Self::TrimTopic { .. } | Self::Offset { .. } | Self::ForgetDeadLetter { .. } => OVERHEAD_BYTES,
+        }
+    }
+}
+
+impl DeadLetter {
+    fn check_limits(&self) -> Result<(), StoreError> {
+        self.consumer.check_limits()?;
+        at_most(MAX_ID_BYTES, "the subject of an entry", self.entry.subject.len())?;
+        check_type_url(&self.entry.payload)?;
+        check_position(self.entry.position)?;
+        check_position(self.entry.sequence)
+    }
+
+    /// As much of the error as is kept.
+    pub(super) fn kept_error(&self) -> &str {
+        &self.error[..self.error.floor_char_boundary(MAX_ERROR_BYTES)]
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.entry.bytes().saturating_add(self.kept_error().len())
+    }
+}
+
+impl LogEntry {
+    pub(super) fn bytes(&self) -> usize {
+        weight(&self.payload).saturating_add(weight_of_metadata(&self.metadata))
+    }
+}
+
+/// Collects what one page holds; a page takes at least one, however large.
+pub(super) struct Page<T> {
+    entries: Vec<T>,
     bytes: usize,
 }
 
-impl Page {
+impl<T> Page<T> {
+    pub(super) fn new() -> Self {
+        Self { entries: Vec::new(), bytes: 0 }
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.events.len() >= PAGE_EVENTS || self.bytes >= PAGE_BYTES
+        self.entries.len() >= PAGE_ENTRIES || self.bytes >= PAGE_BYTES
     }
 
-    pub(super) fn push(&mut self, event: StoredEvent) {
-        self.bytes = self.bytes.saturating_add(weight(&event.payload));
-        self.events.push(event);
+    pub(super) fn push(&mut self, entry: T, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.entries.push(entry);
     }
 
-    pub(super) fn into_events(self) -> Vec<StoredEvent> {
-        self.events
+    pub(super) fn into_entries(self) -> Vec<T> {
+        self.entries
     }
 }
 
-fn weight(payload: &Any) -> usize {
-    payload.type_url.len() + payload.value.len() + EVENT_OVERHEAD_BYTES
+pub(super) fn weight(payload: &Any) -> usize {
+    payload.type_url.len().saturating_add(payload.value.len()).saturating_add(OVERHEAD_BYTES)
+}
+
+fn weight_of_metadata(metadata: &Metadata) -> usize {
+    metadata.encoded_len().saturating_add(metadata.entries.len().saturating_mul(OVERHEAD_BYTES))
+}
+
+fn check_type_url(payload: &Any) -> Result<(), StoreError> {
+    at_most(MAX_TYPE_URL_BYTES, "the type URL of a payload", payload.type_url.len())
+}
+
+fn check_position(position: u64) -> Result<(), StoreError> {
+    if position <= MAX_POSITION { Ok(()) } else { Err(StoreError::beyond_positions(position)) }
 }
 
 fn at_most(limit: usize, what: &'static str, bytes: usize) -> Result<(), StoreError> {

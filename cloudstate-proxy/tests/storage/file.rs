@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use cloudstate_proxy::storage::{OpenError, StoreUrl, open};
+use cloudstate_proxy::storage::{Change, Consumer, DeadLetter, EntityKey, OpenError, Source, StoreUrl, open};
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
-use crate::{append, cart, event, open_file, payload, read};
+use crate::{append, cart, event, message, metadata, open_file, payload, read, read_log};
 
 /// A closed store with some content.
 async fn a_store(folder: &TempDir) -> PathBuf {
@@ -223,7 +223,8 @@ async fn damaged_pages_fail_what_is_read_from_them() {
     let path = a_store(&folder).await;
     let mut content = fs::read(&path).unwrap();
     let page = 4096;
-    for start in (page * 10..content.len()).step_by(page) {
+    // The newer half: events alone.
+    for start in (content.len() / 2 / page * page..content.len()).step_by(page) {
         content[start..start + 64].fill(0xa5);
     }
     fs::write(&path, content).unwrap();
@@ -241,6 +242,70 @@ async fn damaged_pages_fail_what_is_read_from_them() {
         }
     }
     assert!(damaged > 0);
+    let error = store.check().await.unwrap_err();
+    assert!(error.is_corrupt(), "a damaged store is not ready: {error}");
+}
+
+/// A table that somebody dropped is missed before anybody is served.
+#[tokio::test]
+async fn a_store_without_one_of_its_tables_is_refused() {
+    for table in ["event_block", "value", "crdt", "message", "consumer", "dead_letter"] {
+        let folder = TempDir::new().unwrap();
+        let path = a_store(&folder).await;
+        let shell = Connection::open(&path).unwrap();
+        shell.execute_batch(&format!("PRAGMA foreign_keys = OFF; DROP TABLE {table}")).unwrap();
+        drop(shell);
+        let error = refusal(&path).await;
+        assert!(
+            error.is_corrupt() && error.to_string().contains(&format!("its table {table} is missing")),
+            "{error}"
+        );
+    }
+}
+
+/// A store as the first release wrote it, with its own SQL, keeps all it has and gains the rest.
+#[tokio::test]
+async fn a_store_of_format_1_is_brought_up_to_date() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../src/storage/sqlite/schema/0001_journal.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO entity VALUES (1, 'shopping-cart', 'c1'), (2, 'order', 'o1'), (3, 'rare', 'r1');
+         INSERT INTO payload_type VALUES (1, 'example.com/Text');
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000)
+         INSERT INTO event SELECT n, 1 + n % 2, (n + 1) / 2, 1600000000000 + n, 1, CAST(n AS BLOB) FROM n;
+         INSERT INTO event VALUES (1001, 3, 1, 1600000000000, 1, x'61');
+         INSERT INTO snapshot VALUES (1, 400, 1600000000000, 1, x'62');
+         PRAGMA application_id = 1129534292; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;",
+    )
+    .unwrap();
+    drop(old);
+
+    for _ in 0..2 {
+        let store = open_file(&path).await;
+        let events = read(&*store, &cart("c1")).await;
+        assert!(events.len() == 500 && events[0].payload == payload("2"));
+        assert_eq!(store.snapshot(&cart("c1")).await.unwrap().unwrap().sequence, 400);
+        let logged = read_log(&*store, &Source::EventLog("shopping-cart".into()), 0).await;
+        assert!(logged.iter().map(|entry| &entry.payload).eq(events.iter().map(|event| &event.payload)));
+        assert!(logged.iter().map(|entry| entry.position).eq((1..=500).map(|n| n * 2)));
+        assert_eq!(logged[0].stored_at, UNIX_EPOCH + Duration::from_millis(1_600_000_000_002));
+        let rare = read_log(&*store, &Source::EventLog("rare".into()), 0).await;
+        assert_eq!(rare.iter().map(|entry| entry.position).collect::<Vec<_>>(), [1001]);
+        assert_eq!(store.value(&cart("c1")).await.unwrap(), None);
+        store.close().await;
+    }
+    let store = open_file(&path).await;
+    assert_eq!(store.append(append(&cart("c1"), 500, ["new"])).await.unwrap(), 501);
+    store.write(vec![Change::Value { entity: cart("c1"), state: Some(payload("v")) }]).await.unwrap();
+    let newest = read_log(&*store, &Source::EventLog("shopping-cart".into()), 1000).await;
+    assert_eq!(newest.iter().map(|entry| entry.position).collect::<Vec<_>>(), [1002]);
+
+    let shell = Connection::open(&path).unwrap();
+    assert_eq!(rows(&shell, "PRAGMA integrity_check"), ["ok"]);
+    let documented = "SELECT DISTINCT persistence_id, position / 256 FROM journal ORDER BY 1, 2";
+    assert_eq!(rows(&shell, "SELECT * FROM event_block ORDER BY 1, 2"), rows(&shell, documented));
 }
 
 #[tokio::test]
@@ -339,6 +404,23 @@ async fn the_format_is_as_documented() {
         store.append(append).await.unwrap();
     }
 
+    let consumer = Consumer { group: "g".into(), source: Source::EventLog("shopping-cart".into()) };
+    let entry = store.log(&consumer.source, 0).await.unwrap().remove(0);
+    let letter = DeadLetter { consumer: consumer.clone(), entry, attempts: 3, error: "no".to_owned() };
+    let value = EntityKey { persistence_id: "carts".into(), entity_id: "u1".into() };
+    let presence = |id: &str| EntityKey { persistence_id: "presence".into(), entity_id: id.into() };
+    store
+        .write(vec![
+            Change::Value { entity: value, state: Some(payload("v")) },
+            Change::Crdt { entity: presence("p1"), state: Some(payload("p")) },
+            Change::Crdt { entity: presence("p2"), state: None },
+            message("t", "s", "m", metadata(&[("k", "v")])),
+            Change::Offset { consumer, position: 2 },
+            Change::DeadLetter(letter),
+        ])
+        .await
+        .unwrap();
+
     let shell = Connection::open(&path).unwrap();
     let documented: Vec<&str> = include_str!("../../docs/storage-format.md")
         .split("sqlite3 -readonly store.db \"")
@@ -347,7 +429,7 @@ async fn the_format_is_as_documented() {
         .collect();
     let answers: Vec<usize> =
         documented.iter().map(|sql| rows(&shell, sql.split(';').next().unwrap()).len()).collect();
-    assert_eq!(answers, [2, 1, 2, 0, 1, 0], "rows of each documented query");
+    assert_eq!(answers, [2, 1, 2, 0, 0, 1, 2, 1, 1, 1, 0], "rows of each documented query");
 
     assert_eq!(
         rows(&shell, "SELECT *, CAST(payload AS TEXT) FROM (SELECT * FROM journal ORDER BY position)"),
@@ -364,9 +446,19 @@ async fn the_format_is_as_documented() {
             "shopping-cart|u2|1|TIME|example.com/Text|61667465722062|after b"
         ]
     );
+    for (view, expected) in [
+        ("value_entities", ["carts|u1|TIME|example.com/Text|76"].as_slice()),
+        ("crdts", &["presence|p1|TIME|example.com/Text|70", "presence|p2|TIME||"]),
+        ("messages", &["1|t|s|TIME|example.com/Text|6d|0a060a016b120176"]),
+        ("consumer", &["1|event_log|shopping-cart|g|2|TIME"]),
+        ("dead_letters", &["1|event_log|shopping-cart|g|TIME|3|no|1|u1|1|TIME|example.com/Text|61|"]),
+        ("event_block", &["shopping-cart|0"]),
+    ] {
+        assert_eq!(rows(&shell, &format!("SELECT * FROM {view}")), expected, "{view}");
+    }
     for (pragma, value) in [
         ("application_id", "1129534292"),
-        ("user_version", "1"),
+        ("user_version", "2"),
         ("page_size", "4096"),
         ("journal_mode", "wal"),
         ("encoding", "UTF-8"),

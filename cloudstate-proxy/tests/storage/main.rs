@@ -10,8 +10,10 @@ mod url;
 
 use std::sync::Arc;
 
-use cloudstate_proto::Any;
-use cloudstate_proxy::storage::{Append, EntityKey, Store, StoreUrl, StoredEvent, open};
+use cloudstate_proto::{Any, Metadata, MetadataEntry, metadata_entry::Value};
+use cloudstate_proxy::storage::{
+    Append, Change, EntityKey, LogEntry, Source, Store, StoreUrl, StoredEvent, open,
+};
 
 /// An entity of one kind.
 fn cart(entity_id: &str) -> EntityKey {
@@ -48,4 +50,28 @@ async fn read_after(store: &dyn Store, entity: &EntityKey, after: u64) -> Vec<St
 
 async fn read(store: &dyn Store, entity: &EntityKey) -> Vec<StoredEvent> {
     read_after(store, entity, 0).await
+}
+
+fn message(topic: &str, subject: &str, text: &str, metadata: Metadata) -> Change {
+    Change::Message { topic: topic.into(), subject: subject.into(), payload: payload(text), metadata }
+}
+
+fn metadata(entries: &[(&str, &str)]) -> Metadata {
+    let entry = |(key, value): &(&str, &str)| MetadataEntry {
+        key: (*key).to_owned(),
+        value: Some(Value::StringValue((*value).to_owned())),
+    };
+    Metadata { entries: entries.iter().map(entry).collect() }
+}
+
+/// All that `source` holds after `after`, page by page.
+async fn read_log(store: &dyn Store, source: &Source, after: u64) -> Vec<LogEntry> {
+    let mut entries = Vec::new();
+    let mut last = after;
+    loop {
+        let page = store.log(source, last).await.unwrap();
+        let Some(newest) = page.last() else { return entries };
+        last = newest.position;
+        entries.extend(page);
+    }
 }

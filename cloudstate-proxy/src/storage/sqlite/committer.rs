@@ -8,19 +8,19 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tracing::{error, info};
 
-use super::{journal::Journal, known::Known, place::Place};
-use crate::storage::{Append, Counters, MAX_APPEND_BYTES, StoreError};
+use super::{column::to_time_column, damage::Damage, known::Known, place::Place, writing::Writing};
+use crate::storage::{Append, Change, Counters, MAX_APPEND_BYTES, StoreError};
 
-/// Whoever appends beyond these waits.
-const QUEUED_APPENDS: usize = 1_024;
-/// The same in bytes; the largest append still fits.
+/// Whoever stores beyond these waits.
+const QUEUED_WORK: usize = 1_024;
+/// The same in bytes; the largest append or write still fits.
 const QUEUED_BYTES: usize = MAX_APPEND_BYTES;
 
 pub(super) struct Committer {
@@ -30,42 +30,59 @@ pub(super) struct Committer {
     known: Known,
     /// The last attempt to store something failed.
     failing: bool,
+    damage: Arc<Damage>,
+    growth: watch::Sender<u64>,
     counts: Arc<Counts>,
 }
 
 enum Request {
-    Append(Pending),
+    Store(Pending),
     Check(Answer<()>),
     /// Finish what came before this, refuse what comes after.
     Close,
 }
 
 struct Pending {
-    append: Append,
-    answer: Answer<u64>,
+    work: Work,
+    answer: Answer<Stored>,
     _room: OwnedSemaphorePermit,
 }
+
+enum Work {
+    Append(Append),
+    Write(Vec<Change>),
+}
+
+/// Of an append the sequence of the entity's last event, of a write 0.
+type Stored = u64;
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 impl Committer {
-    pub(super) fn new(connection: Connection, place: Place) -> (CommitQueue, Self) {
-        let (sender, requests) = mpsc::channel(QUEUED_APPENDS);
+    /// Tells `growth` after each commit that added events or messages.
+    pub(super) fn new(
+        connection: Connection,
+        place: Place,
+        growth: watch::Sender<u64>,
+        damage: Arc<Damage>,
+    ) -> (CommitQueue, Self) {
+        let (sender, requests) = mpsc::channel(QUEUED_WORK);
         let counts = Arc::new(Counts::default());
         let room = Arc::new(Semaphore::new(QUEUED_BYTES));
         let queue = CommitQueue { sender, room, counts: Arc::clone(&counts) };
-        (queue, Self { connection, place, requests, known: Known::default(), failing: false, counts })
+        let known = Known::nothing();
+        (queue, Self { connection, place, requests, known, failing: false, damage, growth, counts })
     }
 
     /// Works until the store is closed or dropped.
     pub(super) fn run(mut self) -> Connection {
         let mut taken = Vec::new();
-        while self.requests.blocking_recv_many(&mut taken, QUEUED_APPENDS) > 0 {
+        while self.requests.blocking_recv_many(&mut taken, QUEUED_WORK) > 0 {
             let mut batch = Vec::with_capacity(taken.len());
             let mut checks = Vec::new();
             for request in taken.drain(..) {
                 match request {
-                    Request::Append(pending) => batch.push(pending),
+                    Request::Store(pending) => batch.push(pending),
                     Request::Check(answer) => checks.push(answer),
                     Request::Close => self.requests.close(),
                 }
@@ -81,8 +98,11 @@ impl Committer {
             return;
         }
         match self.store(&batch) {
-            Ok(stored) => {
+            Ok((stored, grew)) => {
                 self.note_success(&batch, &stored);
+                if grew {
+                    self.growth.send_modify(|number| *number += 1);
+                }
                 for (pending, stored) in batch.into_iter().zip(stored) {
                     let _ = pending.answer.send(stored);
                 }
@@ -96,22 +116,28 @@ impl Committer {
         }
     }
 
-    /// One transaction. The outer error fails the batch, an inner one its append.
-    fn store(&mut self, batch: &[Pending]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+    /// One transaction. The outer error fails the batch, an inner one its append. With them, whether events or messages
+    /// were added.
+    fn store(&mut self, batch: &[Pending]) -> Result<(Vec<Result<Stored, StoreError>>, bool), StoreError> {
         self.place.check()?;
         // Dropped without a commit it rolls back.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.known.forget_if_outdated(&transaction)?;
-        let mut journal = Journal { transaction: &transaction, known: &mut self.known, now: now() };
+        let now = to_time_column(SystemTime::now());
+        let mut writing = Writing { transaction: &transaction, known: &mut self.known, now, grew: false };
         let stored = batch
             .iter()
-            .map(|pending| journal.append(&pending.append))
+            .map(|pending| match &pending.work {
+                Work::Append(append) => writing.append(append),
+                Work::Write(changes) => writing.write(changes).map(|()| Ok(0)),
+            })
             .collect::<rusqlite::Result<Vec<_>>>()?;
+        let grew = writing.grew;
         transaction.commit()?;
-        Ok(stored)
+        Ok((stored, grew))
     }
 
-    fn note_success(&mut self, batch: &[Pending], stored: &[Result<u64, StoreError>]) {
+    fn note_success(&mut self, batch: &[Pending], stored: &[Result<Stored, StoreError>]) {
         self.counts.committed(batch, stored);
         // Refusing an append needs no disk, so it proves nothing.
         if self.failing && stored.iter().any(Result::is_ok) {
@@ -122,7 +148,8 @@ impl Committer {
 
     fn note_failure(&mut self, error: &StoreError) {
         // It may hold what was not committed.
-        self.known = Known::default();
+        self.known = Known::nothing();
+        self.damage.note(error);
         self.counts.failed_commits.fetch_add(1, Relaxed);
         if !mem::replace(&mut self.failing, true) {
             error!(error = error as &dyn Error, "the store cannot be written");
@@ -142,7 +169,9 @@ impl Committer {
     /// Takes the write lock; after a failure also writes a page and flushes it, for only that shows whether the disk
     /// works again.
     fn try_to_write(&mut self) -> Result<(), StoreError> {
+        self.damage.check()?;
         self.place.check()?;
+        self.place.check_room()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if self.failing {
             let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -162,12 +191,22 @@ pub(super) struct CommitQueue {
 }
 
 impl CommitQueue {
-    /// Waits for room in the queue, then for the commit.
     pub(super) async fn append(self, append: Append) -> Result<u64, StoreError> {
-        let bytes = u32::try_from(append.bytes().min(QUEUED_BYTES)).unwrap_or(u32::MAX);
+        let bytes = append.bytes();
+        self.store(Work::Append(append), bytes).await
+    }
+
+    pub(super) async fn write(self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let bytes = Change::bytes_of(&changes);
+        self.store(Work::Write(changes), bytes).await.map(|_| ())
+    }
+
+    /// Waits for room in the queue, then for the commit.
+    async fn store(self, work: Work, bytes: usize) -> Result<Stored, StoreError> {
+        let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).unwrap_or(u32::MAX);
         let _room = self.room.acquire_many_owned(bytes).await.map_err(|_| StoreError::closed())?;
         let (answer, answered) = oneshot::channel();
-        let request = Request::Append(Pending { append, answer, _room });
+        let request = Request::Store(Pending { work, answer, _room });
         self.sender.send(request).await.map_err(|_| StoreError::closed())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
     }
@@ -190,6 +229,7 @@ impl CommitQueue {
             appends: self.counts.appends.load(Relaxed),
             events: self.counts.events.load(Relaxed),
             conflicts: self.counts.conflicts.load(Relaxed),
+            writes: self.counts.writes.load(Relaxed),
             queued: self.sender.max_capacity() - self.sender.capacity(),
         }
     }
@@ -202,24 +242,28 @@ struct Counts {
     appends: AtomicU64,
     events: AtomicU64,
     conflicts: AtomicU64,
+    writes: AtomicU64,
 }
 
 impl Counts {
-    fn committed(&self, batch: &[Pending], stored: &[Result<u64, StoreError>]) {
-        let appends = stored.iter().filter(|it| it.is_ok()).count();
-        let events: usize =
-            batch.iter().zip(stored).filter(|(_, it)| it.is_ok()).map(|(it, _)| it.append.events.len()).sum();
-        self.commits.fetch_add(u64::from(appends > 0), Relaxed);
-        self.appends.fetch_add(appends as u64, Relaxed);
-        self.events.fetch_add(events as u64, Relaxed);
-        self.conflicts.fetch_add((stored.len() - appends) as u64, Relaxed);
+    fn committed(&self, batch: &[Pending], stored: &[Result<Stored, StoreError>]) {
+        let (mut appends, mut events, mut conflicts, mut writes) = (0, 0, 0, 0);
+        for (pending, stored) in batch.iter().zip(stored) {
+            match &pending.work {
+                Work::Append(_) if stored.is_err() => conflicts += 1,
+                Work::Append(append) => {
+                    appends += 1;
+                    events += append.events.len() as u64;
+                }
+                Work::Write(_) => writes += 1,
+            }
+        }
+        self.commits.fetch_add(u64::from(appends + writes > 0), Relaxed);
+        self.appends.fetch_add(appends, Relaxed);
+        self.events.fetch_add(events, Relaxed);
+        self.conflicts.fetch_add(conflicts, Relaxed);
+        self.writes.fetch_add(writes, Relaxed);
     }
-}
-
-/// In milliseconds since 1970, UTC.
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -247,7 +291,9 @@ mod tests {
             let path = folder.path().join("store.db");
             schema::create_if_missing(&path).unwrap();
             let place = Place::of(&path).unwrap();
-            let (queue, committer) = Committer::new(schema::open_writer(&path).unwrap(), place);
+            let (growth, _) = watch::channel(0);
+            let writer = schema::open_writer(&path).unwrap();
+            let (queue, committer) = Committer::new(writer, place, growth, Arc::default());
             Self { folder, queue, committer, appends: Vec::new() }
         }
 
@@ -310,13 +356,13 @@ mod tests {
     #[tokio::test]
     async fn whoever_appends_to_a_full_queue_waits() {
         let mut scene = Scene::new();
-        for n in 0..QUEUED_APPENDS + 200 {
+        for n in 0..QUEUED_WORK + 200 {
             scene.queue(append(&format!("c{n}"), 0, 1));
         }
-        assert_eq!(scene.queue.counters().queued, QUEUED_APPENDS);
+        assert_eq!(scene.queue.counters().queued, QUEUED_WORK);
         let (results, counters) = scene.run().await;
         assert!(results.iter().all(Result::is_ok));
-        assert!(counters.commits >= 2 && counters.appends as usize == QUEUED_APPENDS + 200, "{counters:?}");
+        assert!(counters.commits >= 2 && counters.appends as usize == QUEUED_WORK + 200, "{counters:?}");
     }
 
     #[tokio::test]

@@ -1,78 +1,75 @@
-//! What an append does to the tables.
+//! Events and snapshots of event sourced entities.
 
 use cloudstate_proto::Any;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    from_column,
-    known::{Entity, Known},
-    to_column,
+    column::{from_column, payload, to_column},
+    known::Entity,
+    writing::Writing,
 };
-use crate::storage::{Append, EntityKey, StoreError};
+use crate::storage::{
+    Append, EntityKey, StoreError, StoredEvent, StoredSnapshot,
+    limits::{Page, weight},
+};
 
-/// The tables, within one transaction.
-pub(super) struct Journal<'a> {
-    pub(super) transaction: &'a Transaction<'a>,
-    pub(super) known: &'a mut Known,
-    /// Milliseconds since 1970, UTC.
-    pub(super) now: i64,
-}
+const EVENTS: &str = "
+    SELECT sequence, type_url, payload
+    FROM event
+    LEFT JOIN payload_type ON payload_type.id = event.payload_type
+    WHERE entity = (SELECT id FROM entity WHERE persistence_id = ?1 AND entity_id = ?2) AND sequence > ?3
+    ORDER BY sequence";
 
-impl Journal<'_> {
+const SNAPSHOT: &str = "
+    SELECT sequence, type_url, payload
+    FROM snapshot
+    LEFT JOIN payload_type ON payload_type.id = snapshot.payload_type
+    WHERE entity = (SELECT id FROM entity WHERE persistence_id = ?1 AND entity_id = ?2)";
+
+impl Writing<'_> {
     /// The inner error is this append's alone. It is found before anything is written for it, so a refused append
     /// needs no rollback and its neighbours in the transaction go on.
     pub(super) fn append(&mut self, append: &Append) -> rusqlite::Result<Result<u64, StoreError>> {
-        let found = self.find(&append.entity)?;
+        let found = self.find_entity(&append.entity)?;
         let stored = found.map_or(0, |entity| entity.last_sequence);
         if append.expected != stored {
             return Ok(Err(StoreError::conflict(&append.entity, append.expected, stored)));
         }
-        let id = match found {
-            Some(entity) => entity.id,
+        let Entity { id, .. } = match found {
+            Some(entity) => entity,
             None => self.insert_entity(&append.entity)?,
         };
-        let mut last_sequence = stored;
-        for event in &append.events {
-            last_sequence += 1;
-            self.insert_event(id, last_sequence, event)?;
-        }
+        let last_sequence = self.insert_events(append, id)?;
         if let Some(snapshot) = &append.snapshot {
             self.replace_snapshot(id, last_sequence, snapshot)?;
         }
-        self.known.remember_entity(&append.entity, Entity { id, last_sequence });
+        self.known.entities.remember(&append.entity, Entity { id, last_sequence });
         Ok(Ok(last_sequence))
     }
 
-    fn find(&self, key: &EntityKey) -> rusqlite::Result<Option<Entity>> {
-        if let Some(entity) = self.known.entity(key) {
-            return Ok(Some(entity));
+    fn insert_events(&mut self, append: &Append, entity: i64) -> rusqlite::Result<u64> {
+        let mut last_sequence = append.expected;
+        let mut positions = None;
+        for event in &append.events {
+            last_sequence += 1;
+            let position = self.insert_event(entity, last_sequence, event)?;
+            let (first, _) = positions.unwrap_or((position, position));
+            positions = Some((first, position));
         }
-        self.transaction
-            .prepare_cached(
-                "SELECT id, (SELECT max(sequence) FROM event WHERE entity = entity.id)
-                 FROM entity WHERE persistence_id = ?1 AND entity_id = ?2",
-            )?
-            .query_row(params![&*key.persistence_id, &*key.entity_id], |row| {
-                let last_sequence = row.get::<_, Option<i64>>(1)?.unwrap_or(0);
-                Ok(Entity { id: row.get(0)?, last_sequence: from_column(last_sequence)? })
-            })
-            .optional()
+        if let Some((first, last)) = positions {
+            self.note_blocks(&append.entity.persistence_id, first, last)?;
+            self.grew = true;
+        }
+        Ok(last_sequence)
     }
 
-    fn insert_entity(&self, key: &EntityKey) -> rusqlite::Result<i64> {
-        self.transaction
-            .prepare_cached("INSERT INTO entity (persistence_id, entity_id) VALUES (?1, ?2)")?
-            .insert(params![&*key.persistence_id, &*key.entity_id])
-    }
-
-    fn insert_event(&mut self, entity: i64, sequence: u64, event: &Any) -> rusqlite::Result<()> {
+    fn insert_event(&mut self, entity: i64, sequence: u64, event: &Any) -> rusqlite::Result<i64> {
         let payload_type = self.payload_type(&event.type_url)?;
         self.transaction
             .prepare_cached(
                 "INSERT INTO event (entity, sequence, stored_at, payload_type, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![entity, to_column(sequence)?, self.now, payload_type, &*event.value])?;
-        Ok(())
+            .insert(params![entity, to_column(sequence)?, self.now, payload_type, &*event.value])
     }
 
     fn replace_snapshot(&mut self, entity: i64, sequence: u64, snapshot: &Any) -> rusqlite::Result<()> {
@@ -85,24 +82,47 @@ impl Journal<'_> {
             .execute(params![entity, to_column(sequence)?, self.now, payload_type, &*snapshot.value])?;
         Ok(())
     }
+}
 
-    fn payload_type(&mut self, type_url: &str) -> rusqlite::Result<i64> {
-        if let Some(id) = self.known.payload_type(type_url) {
-            return Ok(id);
+/// One page of the events after `after`.
+pub(super) fn events(
+    connection: &Connection,
+    entity: &EntityKey,
+    after: u64,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut page = Page::new();
+    // No history is that long.
+    let Ok(first) = to_column(after) else { return Ok(page.into_entries()) };
+
+    let mut statement = connection.prepare_cached(EVENTS)?;
+    let mut rows = statement.query(params![&*entity.persistence_id, &*entity.entity_id, first])?;
+    let mut previous = after;
+    while !page.is_full()
+        && let Some(row) = rows.next()?
+    {
+        let sequence = from_column(row.get(0)?)?;
+        if sequence != previous + 1 {
+            let gap = format!("after event {previous} of entity {entity} comes event {sequence}");
+            return Err(StoreError::corrupt(gap));
         }
-        let found = self
-            .transaction
-            .prepare_cached("SELECT id FROM payload_type WHERE type_url = ?1")?
-            .query_row([type_url], |row| row.get(0))
-            .optional()?;
-        let id = match found {
-            Some(id) => id,
-            None => self
-                .transaction
-                .prepare_cached("INSERT INTO payload_type (type_url) VALUES (?1)")?
-                .insert([type_url])?,
-        };
-        self.known.remember_payload_type(type_url, id);
-        Ok(id)
+        let payload = payload(row, 1)?;
+        let bytes = weight(&payload);
+        page.push(StoredEvent { sequence, payload }, bytes);
+        previous = sequence;
     }
+    Ok(page.into_entries())
+}
+
+/// The newest snapshot, which is the only one kept.
+pub(super) fn snapshot(
+    connection: &Connection,
+    entity: &EntityKey,
+) -> Result<Option<StoredSnapshot>, StoreError> {
+    let snapshot = connection
+        .prepare_cached(SNAPSHOT)?
+        .query_row(params![&*entity.persistence_id, &*entity.entity_id], |row| {
+            Ok(StoredSnapshot { sequence: from_column(row.get(0)?)?, payload: payload(row, 1)? })
+        })
+        .optional()?;
+    Ok(snapshot)
 }

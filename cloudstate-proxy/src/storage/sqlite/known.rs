@@ -1,21 +1,24 @@
-//! What the committer remembers of the file, so that an append to a live entity looks nothing up.
+//! What the committer remembers of the file, so that storing for a live entity looks nothing up.
 
-use std::collections::HashMap;
+use std::{borrow::Borrow, collections::HashMap, hash::Hash, sync::Arc};
 
 use rusqlite::Connection;
 
-use crate::storage::EntityKey;
+use crate::storage::{Consumer, EntityKey};
 
 const MAX_ENTITIES: usize = 16 * 1024;
-const MAX_PAYLOAD_TYPES: usize = 1024;
+const MAX_OTHERS: usize = 1024;
 /// Longer names are looked up each time.
 const MAX_NAME_BYTES: usize = 256;
 
-/// A bounded copy of what is in the file, right as long as nobody else writes to it. When it is full it starts again.
-#[derive(Default)]
+/// A bounded copy of what is in the file, right as long as nobody else writes to it.
 pub(super) struct Known {
-    entities: HashMap<EntityKey, Entity>,
-    payload_types: HashMap<String, i64>,
+    pub(super) entities: Names<EntityKey, Entity>,
+    pub(super) payload_types: Names<String, i64>,
+    pub(super) topics: Names<Arc<str>, i64>,
+    pub(super) consumers: Names<Consumer, i64>,
+    /// The newest block of the journal with events of a persistence id.
+    pub(super) newest_blocks: Names<Arc<str>, i64>,
     /// What SQLite said when all of the above was read or written.
     data_version: i64,
 }
@@ -28,42 +31,83 @@ pub(super) struct Entity {
 }
 
 impl Known {
+    pub(super) fn nothing() -> Self {
+        Self {
+            entities: Names::at_most(MAX_ENTITIES),
+            payload_types: Names::at_most(MAX_OTHERS),
+            topics: Names::at_most(MAX_OTHERS),
+            consumers: Names::at_most(MAX_OTHERS),
+            newest_blocks: Names::at_most(MAX_OTHERS),
+            data_version: 0,
+        }
+    }
+
     /// Forgets everything when another connection, such as a SQLite shell, has written to the file. To be called
     /// with the write lock held, so that nobody can until the commit.
     pub(super) fn forget_if_outdated(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let data_version =
             connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if data_version != self.data_version {
-            *self = Self { data_version, ..Self::default() };
+            *self = Self { data_version, ..Self::nothing() };
         }
         Ok(())
     }
+}
 
-    pub(super) fn entity(&self, key: &EntityKey) -> Option<Entity> {
-        self.entities.get(key).copied()
+/// What is known by a name. When it is full it starts again.
+pub(super) struct Names<K, V> {
+    known: HashMap<K, V>,
+    limit: usize,
+}
+
+impl<K: Name, V: Copy> Names<K, V> {
+    fn at_most(limit: usize) -> Self {
+        Self { known: HashMap::new(), limit }
     }
 
-    pub(super) fn remember_entity(&mut self, key: &EntityKey, entity: Entity) {
-        if let Some(known) = self.entities.get_mut(key) {
-            *known = entity;
-        } else if key.persistence_id.len() + key.entity_id.len() <= MAX_NAME_BYTES {
-            if self.entities.len() >= MAX_ENTITIES {
-                self.entities.clear();
+    pub(super) fn get<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.known.get(name).copied()
+    }
+
+    pub(super) fn remember(&mut self, name: &K, value: V) {
+        if let Some(known) = self.known.get_mut(name) {
+            *known = value;
+        } else if name.bytes() <= MAX_NAME_BYTES {
+            if self.known.len() >= self.limit {
+                self.known.clear();
             }
-            self.entities.insert(key.clone(), entity);
+            self.known.insert(name.clone(), value);
         }
     }
+}
 
-    pub(super) fn payload_type(&self, type_url: &str) -> Option<i64> {
-        self.payload_types.get(type_url).copied()
+pub(super) trait Name: Clone + Eq + Hash {
+    fn bytes(&self) -> usize;
+}
+
+impl Name for EntityKey {
+    fn bytes(&self) -> usize {
+        self.persistence_id.len() + self.entity_id.len()
     }
+}
 
-    pub(super) fn remember_payload_type(&mut self, type_url: &str, id: i64) {
-        if type_url.len() <= MAX_NAME_BYTES {
-            if self.payload_types.len() >= MAX_PAYLOAD_TYPES {
-                self.payload_types.clear();
-            }
-            self.payload_types.insert(type_url.to_owned(), id);
-        }
+impl Name for Consumer {
+    fn bytes(&self) -> usize {
+        self.group.len() + self.source.name().len()
+    }
+}
+
+impl Name for Arc<str> {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Name for String {
+    fn bytes(&self) -> usize {
+        self.len()
     }
 }

@@ -1,34 +1,45 @@
 //! The embedded store: one SQLite file.
 //!
-//! One thread writes ([`committer`]), a few threads read ([`reader`]), each with a connection of its own. The file is
-//! ours alone while it is open ([`lock`]); what it looks like stands in [`schema`].
+//! One thread writes ([`committer`]), a few threads read ([`reader`]), each with a connection of its own. What they write
+//! and read stands in [`journal`], [`state`], [`log`] and [`consumer`]. The file is ours alone while it is open
+//! ([`lock`]); what it looks like stands in [`schema`].
 
+mod column;
 mod committer;
+mod consumer;
+mod damage;
 mod fault;
 mod journal;
 mod known;
 mod lock;
+mod log;
 mod place;
 mod reader;
 mod schema;
+mod state;
+mod writing;
 
 use std::{
+    future::ready,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
+use cloudstate_proto::Any;
 use rusqlite::Connection;
 use tokio::{sync::watch, task::spawn_blocking};
 
 use self::{
     committer::{CommitQueue, Committer},
+    damage::Damage,
     lock::Lock,
     place::Place,
     reader::ReadQueue,
 };
 use super::{
-    Append, BoxFuture, Counters, EntityKey, OpenError, Store, StoreError, StoredEvent, StoredSnapshot,
-    error::Refusal,
+    Append, BoxFuture, Change, Consumer, Counters, EntityKey, LogEntry, OpenError, Source, Store, StoreError,
+    StoredCrdt, StoredDeadLetter, StoredEvent, StoredSnapshot, error::Refusal,
 };
 
 const READERS: usize = 2;
@@ -36,6 +47,7 @@ const READERS: usize = 2;
 pub(super) struct SqliteStore {
     commits: CommitQueue,
     reads: ReadQueue,
+    grown: watch::Receiver<u64>,
     /// Its sender is dropped when the file is closed and the lock released.
     ended: watch::Receiver<()>,
 }
@@ -54,8 +66,10 @@ impl SqliteStore {
         let Files { path, lock, writer, readers } = files;
         let no_thread = |source| Refusal::failed(&path, "start a thread for it", source);
 
-        let (reads, reader_threads) = reader::start(readers).map_err(no_thread)?;
-        let (commits, committer) = Committer::new(writer, Place::of(&path)?);
+        let damage = Arc::new(Damage::default());
+        let (reads, reader_threads) = reader::start(readers, Arc::clone(&damage)).map_err(no_thread)?;
+        let (growth, grown) = watch::channel(0);
+        let (commits, committer) = Committer::new(writer, Place::of(&path)?, growth, damage);
         let (end, ended) = watch::channel(());
         let close_reads = reads.clone();
         thread::Builder::new()
@@ -72,7 +86,7 @@ impl SqliteStore {
                 drop(end);
             })
             .map_err(no_thread)?;
-        Ok(Self { commits, reads, ended })
+        Ok(Self { commits, reads, grown, ended })
     }
 }
 
@@ -85,12 +99,46 @@ impl Store for SqliteStore {
         })
     }
 
+    fn write(&self, changes: Vec<Change>) -> BoxFuture<Result<(), StoreError>> {
+        let commits = self.commits.clone();
+        Box::pin(async move {
+            Change::check_limits_of(&changes)?;
+            commits.write(changes).await
+        })
+    }
+
     fn snapshot(&self, entity: &EntityKey) -> BoxFuture<Result<Option<StoredSnapshot>, StoreError>> {
-        self.read(entity, |connection, entity| reader::snapshot(connection, &entity))
+        self.read(entity, EntityKey::check_limits, journal::snapshot)
     }
 
     fn events(&self, entity: &EntityKey, after: u64) -> BoxFuture<Result<Vec<StoredEvent>, StoreError>> {
-        self.read(entity, move |connection, entity| reader::events(connection, &entity, after))
+        self.read(entity, EntityKey::check_limits, move |connection, entity| {
+            journal::events(connection, entity, after)
+        })
+    }
+
+    fn value(&self, entity: &EntityKey) -> BoxFuture<Result<Option<Any>, StoreError>> {
+        self.read(entity, EntityKey::check_limits, state::value)
+    }
+
+    fn crdt(&self, entity: &EntityKey) -> BoxFuture<Result<Option<StoredCrdt>, StoreError>> {
+        self.read(entity, EntityKey::check_limits, state::crdt)
+    }
+
+    fn log(&self, source: &Source, after: u64) -> BoxFuture<Result<Vec<LogEntry>, StoreError>> {
+        self.read(source, Source::check_limits, move |connection, source| log::log(connection, source, after))
+    }
+
+    fn grown(&self) -> watch::Receiver<u64> {
+        self.grown.clone()
+    }
+
+    fn offset(&self, consumer: &Consumer) -> BoxFuture<Result<Option<u64>, StoreError>> {
+        self.read(consumer, Consumer::check_limits, consumer::offset)
+    }
+
+    fn dead_letters(&self, after: u64) -> BoxFuture<Result<Vec<StoredDeadLetter>, StoreError>> {
+        self.read(&after, |_| Ok(()), |connection, &after| consumer::dead_letters(connection, after))
     }
 
     fn check(&self) -> BoxFuture<Result<(), StoreError>> {
@@ -113,17 +161,19 @@ impl Store for SqliteStore {
 }
 
 impl SqliteStore {
-    fn read<T: Send + 'static>(
+    /// Reads what `name` names once its limits are checked.
+    fn read<N: Clone + Send + 'static, T: Send + 'static>(
         &self,
-        entity: &EntityKey,
-        read: impl FnOnce(&Connection, EntityKey) -> Result<T, StoreError> + Send + 'static,
+        name: &N,
+        check_limits: impl FnOnce(&N) -> Result<(), StoreError>,
+        read: impl FnOnce(&Connection, &N) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<Result<T, StoreError>> {
+        if let Err(error) = check_limits(name) {
+            return Box::pin(ready(Err(error)));
+        }
         let reads = self.reads.clone();
-        let entity = entity.clone();
-        Box::pin(async move {
-            entity.check_limits()?;
-            reads.read(move |connection| read(connection, entity)).await
-        })
+        let name = name.clone();
+        Box::pin(async move { reads.read(move |connection| read(connection, &name)).await })
     }
 }
 
@@ -147,13 +197,4 @@ impl Files {
         let writer = schema::open_writer(&path)?;
         Ok(Self { path, lock, writer, readers })
     }
-}
-
-/// SQLite's integers are signed; a sequence is not.
-fn to_column(sequence: u64) -> rusqlite::Result<i64> {
-    i64::try_from(sequence).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-}
-
-fn from_column(sequence: i64) -> rusqlite::Result<u64> {
-    u64::try_from(sequence).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, sequence))
 }

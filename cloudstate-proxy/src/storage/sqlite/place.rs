@@ -1,5 +1,6 @@
-//! Notices that the file was taken away while it is open. The system would let us write on, into a file without a name:
-//! acknowledged events that nobody finds again.
+//! Watches where the file is. When it is taken away while it is open the system would let us write on, into a file
+//! without a name: acknowledged events that nobody finds again. When its disk is nearly full somebody must be told in
+//! time.
 
 use std::{
     fs::{self, Metadata},
@@ -8,6 +9,10 @@ use std::{
 };
 
 use crate::storage::{StoreError, error::Refusal};
+
+/// With less room than this on its disk a store is not ready. The log alone takes ten times as much under load.
+#[cfg(unix)]
+const MIN_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(super) struct Place {
     path: PathBuf,
@@ -32,6 +37,38 @@ impl Place {
     }
 }
 
+impl Place {
+    #[cfg(unix)]
+    pub(super) fn check_room(&self) -> Result<(), StoreError> {
+        // A system that does not tell does not keep us from writing.
+        match nix::sys::statvfs::statvfs(&self.path) {
+            Ok(disk) => {
+                #[allow(clippy::useless_conversion, reason = "narrower on other systems")]
+                let (blocks, bytes) = (u64::from(disk.blocks_available()), u64::from(disk.fragment_size()));
+                enough_room(&self.path, blocks.saturating_mul(bytes))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn check_room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn enough_room(path: &Path, free: u64) -> Result<(), StoreError> {
+    const MIB: u64 = 1024 * 1024;
+    if free >= MIN_FREE_BYTES {
+        return Ok(());
+    }
+    let (path, free, needed) = (path.display(), free / MIB, MIN_FREE_BYTES / MIB);
+    let short =
+        format!("the file system of {path} has {free} MiB left where at least {needed} MiB are needed");
+    Err(StoreError::full(io::Error::new(io::ErrorKind::StorageFull, short)))
+}
+
 #[cfg(unix)]
 type Identity = (u64, u64);
 
@@ -47,3 +84,28 @@ type Identity = ();
 
 #[cfg(not(unix))]
 fn identity(_: &Metadata) -> Identity {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_with_little_room_is_reported_in_time() {
+        let path = Path::new("/data/store.db");
+        enough_room(path, MIN_FREE_BYTES).unwrap();
+        let error = enough_room(path, MIN_FREE_BYTES - 1).unwrap_err();
+        assert!(error.is_full(), "{error}");
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "the file system of /data/store.db has 15 MiB left where at least 16 MiB are needed"
+        );
+    }
+
+    #[test]
+    fn the_disk_of_this_test_has_room() {
+        let folder = tempfile::TempDir::new().unwrap();
+        Place::of(folder.path()).unwrap().check_room().unwrap();
+    }
+}

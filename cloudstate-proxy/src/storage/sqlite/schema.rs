@@ -17,7 +17,23 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"CSST");
 
 /// What leads from one format version to the next. `user_version` in the file counts those that were applied; one
 /// that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_journal.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_journal.sql"), include_str!("schema/0002_state_and_logs.sql")];
+
+/// The tables of the newest format version.
+const TABLES: [&str; 11] = [
+    "entity",
+    "payload_type",
+    "event",
+    "snapshot",
+    "value",
+    "crdt",
+    "event_block",
+    "topic",
+    "message",
+    "consumer",
+    "dead_letter",
+];
 
 /// The newest format version we know.
 const FORMAT_VERSION: usize = MIGRATIONS.len();
@@ -158,7 +174,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Refusal> {
         connection.pragma_update(None, setting, value).map_err(failed)?;
     }
     migrate(&mut connection).map_err(|error| Refusal::sqlite(path, "bring its format up to date", error))?;
-    Ok(connection)
+    match missing_table(&connection).map_err(failed)? {
+        Some(table) => Err(corrupt(path, format!("its table {table} is missing"))),
+        None => Ok(connection),
+    }
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
@@ -179,6 +198,15 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+fn missing_table(connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
+    for table in TABLES {
+        if !connection.table_exists(None, table)? {
+            return Ok(Some(table));
+        }
+    }
+    Ok(None)
 }
 
 fn format_version(connection: &Connection) -> rusqlite::Result<usize> {
