@@ -50,7 +50,7 @@ use crate::{
     management::Management,
     storage::{OpenError, Store},
     telemetry::metrics::Metrics,
-    user_function::{Dial, ErrorReporter, Pool},
+    user_function::{Dial, ErrorReporter, Pool, PoolLimits},
 };
 
 /// A running proxy.
@@ -196,12 +196,21 @@ fn dial(user_function: &str) -> Result<Dial, StartError> {
 fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Environment {
     Environment {
         store: Arc::clone(store),
-        pool: Pool::new(dial.clone(), settings.max_inbound_message_size),
+        pool: Pool::new(dial.clone(), pool_limits(settings)),
         reporter: ErrorReporter::start(dial.clone()),
         metrics: Metrics::new(Arc::clone(store)),
         relay_timeout: settings.relay_timeout,
         passivation_timeout: settings.passivation_timeout,
         stash_size: settings.stash_size,
+    }
+}
+
+fn pool_limits(settings: &Settings) -> PoolLimits {
+    PoolLimits {
+        max_connections: settings.max_connections,
+        max_message_size: settings.max_inbound_message_size,
+        backoff_min: settings.backoff_min,
+        backoff_max: settings.backoff_max,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use cloudstate_proto::{Any, Metadata, SideEffect, client_action::Action, metadata_entry::Value};
+use cloudstate_proto::{Metadata, SideEffect, client_action::Action, metadata_entry::Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     code::Code,
-    entities::{Entities, Envelope, event_sourced::Answer},
+    entities::{Answer, Entities, Envelope},
     service_catalog::{KeyError, Method, ServiceCatalog},
     storage::EntityKey,
 };
@@ -102,16 +102,16 @@ impl Router {
         let method = call.method;
         let id = method.entity_key.entity_id(&call.payload);
         let id = id.map_err(|error| self.not_addressed(&method, &error, &trace))?;
-        let service = Arc::clone(&method.service);
-        let key = EntityKey { persistence_id: Arc::clone(&service.persistence_id), entity_id: id.into() };
+        let persistence_id = Arc::clone(&method.service.persistence_id);
+        let key = EntityKey { persistence_id, entity_id: id.into() };
         let (sender, answer) = oneshot::channel();
         let router = self.clone();
         let envelope = Envelope {
-            name: Arc::clone(&method.name),
-            payload: Any { type_url: method.input_type_url.clone(), value: call.payload },
+            method: Arc::clone(&method),
+            payload: call.payload,
             responder: Responder { sender, router, call: Decided { method, origin, trace }, permit },
         };
-        self.0.entities.deliver(key, &service, envelope);
+        self.0.entities.deliver(key, envelope);
         Ok(answer)
     }
 

@@ -36,6 +36,8 @@ pub struct Settings {
     pub max_request_size: usize,
     /// How many commands may wait for one entity.
     pub stash_size: usize,
+    /// How many connections to the user function there may be, each with at most 100 streams.
+    pub max_connections: usize,
     /// How long an entity may be idle before it is passivated, unless its service says otherwise.
     pub passivation_timeout: Duration,
     /// How long a stop waits for work in progress.
@@ -63,6 +65,7 @@ impl Default for Settings {
             max_inbound_message_size: 12 * 1024 * 1024,
             max_request_size: 4 * 1024 * 1024,
             stash_size: 100,
+            max_connections: 1024,
             passivation_timeout: Duration::from_secs(30),
             graceful_termination_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(100),
@@ -88,7 +91,7 @@ struct Setting {
     meaning: &'static str,
 }
 
-const SETTINGS: [&Setting; 15] = [
+const SETTINGS: [&Setting; 16] = [
     &LISTEN,
     &USER_FUNCTION,
     &MANAGEMENT,
@@ -102,6 +105,7 @@ const SETTINGS: [&Setting; 15] = [
     &MAX_INBOUND_MESSAGE_SIZE,
     &MAX_REQUEST_SIZE,
     &STASH_SIZE,
+    &MAX_CONNECTIONS,
     &STRICT_PROTOCOL_VERSION,
     &REDISCOVER,
 ];
@@ -243,6 +247,17 @@ const STASH_SIZE: Setting = Setting {
     meaning: "How many commands may wait for one entity; the next one gets RESOURCE_EXHAUSTED",
 };
 
+const MAX_CONNECTIONS: Setting = Setting {
+    flag: "max-connections",
+    value: "NUMBER",
+    variables: &["CLOUDSTATE_MAX_CONNECTIONS"],
+    properties: &[],
+    default: "1024",
+    topic: LIMITS,
+    meaning: "How many connections to the user function there may be, each with up to 100 entities or calls of actions; \
+              more entities and calls wait",
+};
+
 const STRICT_PROTOCOL_VERSION: Setting = Setting {
     flag: "strict-protocol-version",
     value: "",
@@ -323,7 +338,10 @@ impl Arguments {
             max_inbound_message_size: given
                 .size(&MAX_INBOUND_MESSAGE_SIZE, defaults.max_inbound_message_size)?,
             max_request_size: given.size(&MAX_REQUEST_SIZE, defaults.max_request_size)?,
-            stash_size: given.value(&STASH_SIZE, stash_size)?.unwrap_or(defaults.stash_size),
+            stash_size: given.value(&STASH_SIZE, up_to_a_million)?.unwrap_or(defaults.stash_size),
+            max_connections: given
+                .value(&MAX_CONNECTIONS, up_to_a_million)?
+                .unwrap_or(defaults.max_connections),
             passivation_timeout: given.time(&PASSIVATION_TIMEOUT, defaults.passivation_timeout)?,
             graceful_termination_timeout: given
                 .value(&GRACEFUL_TERMINATION_TIMEOUT, time)?
@@ -639,7 +657,7 @@ fn number_and_unit(text: &str) -> (Option<u64>, &str) {
     (number.parse().ok(), unit.trim_start())
 }
 
-fn stash_size(text: &str) -> Result<usize, String> {
+fn up_to_a_million(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|size| (1..=1_000_000).contains(size))

@@ -41,6 +41,7 @@ fn shown(settings: &Settings, name: &str) -> String {
         "max_inbound_message_size" => settings.max_inbound_message_size.to_string(),
         "max_request_size" => settings.max_request_size.to_string(),
         "stash_size" => settings.stash_size.to_string(),
+        "max_connections" => settings.max_connections.to_string(),
         "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
         "graceful_termination_timeout" => format!("{:?}", settings.graceful_termination_timeout),
         "backoff_min" => format!("{:?}", settings.backoff_min),
@@ -115,6 +116,8 @@ fn every_source_sets_its_setting() {
         (&["--max-request-size=2147483647"], &[], "max_request_size", "2147483647"),
         (&[], &[("CLOUDSTATE_MAX_REQUEST_SIZE", "64kB")], "max_request_size", "64000"),
         (&["--stash-size=5"], &[], "stash_size", "5"),
+        (&["--max-connections=5"], &[], "max_connections", "5"),
+        (&[], &[("CLOUDSTATE_MAX_CONNECTIONS", "6")], "max_connections", "6"),
         (&["-Dcloudstate.proxy.relay-buffer-size=50"], &[], "stash_size", "50"),
         (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s"),
         (

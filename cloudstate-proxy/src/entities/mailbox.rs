@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,
-    io,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -14,22 +13,21 @@ use cloudstate_proto::{
     eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, Sleep},
 };
 use tonic::Status;
 
 use super::{
-    Entities,
-    event_sourced::{Answer, Incoming, Input, Lifecycle, Observation, Output, Token},
+    Answer, Envelope, LiveEntity,
+    event_sourced::{Incoming, Input, Lifecycle, Observation, Output, Token},
 };
 use crate::{
     code::Code,
     routing::{Failure, Responder},
-    service_catalog::Service,
-    storage::{Append, BoxFuture, EntityKey, StoreError},
+    storage::{Append, BoxFuture, StoreError},
     telemetry::metrics::EntityMetrics,
-    user_function::EntityStream,
+    user_function::EventSourced,
 };
 
 /// How long the user function may take to end a stream that we half-closed.
@@ -38,25 +36,18 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Nothing is waited for longer without looking again.
 const FAR: Duration = Duration::from_secs(3600);
 
-/// A command and whoever waits for its answer.
-pub(crate) struct Envelope {
-    pub(crate) name: Arc<str>,
-    pub(crate) payload: Any,
-    pub(crate) responder: Responder,
-}
+type EntityStream = crate::user_function::EntityStream<EventSourced>;
 
-impl Envelope {
-    pub(crate) fn fail(self, failure: Failure) {
-        self.responder.answer(Answer::Failed(failure));
-    }
+/// Runs an entity until it has retired.
+pub(super) async fn run(mut entity: LiveEntity) {
+    // The command that is the reason to start.
+    let Some(first) = entity.mailbox.recv().await else { return };
+    EntityTask::new(entity, &first).run(first).await;
 }
 
 /// The task of one live entity.
-pub(super) struct EntityTask {
-    entities: Arc<Entities>,
-    key: EntityKey,
-    mailbox: mpsc::Receiver<Envelope>,
-    draining: watch::Receiver<bool>,
+struct EntityTask {
+    entity: LiveEntity,
     lifecycle: Lifecycle,
     metrics: EntityMetrics,
     passivate_after: Duration,
@@ -74,7 +65,7 @@ pub(super) struct EntityTask {
 /// The stream to the user function and what is to be written to it.
 #[derive(Default)]
 struct Stream {
-    opening: Option<BoxFuture<io::Result<EntityStream>>>,
+    opening: Option<BoxFuture<EntityStream>>,
     inbound: Option<EntityStream>,
     outbound: Option<mpsc::Sender<EventSourcedStreamIn>>,
     outbox: VecDeque<EventSourcedStreamIn>,
@@ -100,7 +91,7 @@ struct Times {
 enum Event {
     Envelope(Envelope),
     Store(Input),
-    Opened(io::Result<EntityStream>),
+    Opened(EntityStream),
     Message(Result<Option<EventSourcedStreamOut>, Status>),
     Written,
     Timer,
@@ -108,22 +99,15 @@ enum Event {
 }
 
 impl EntityTask {
-    pub(super) fn new(
-        entities: Arc<Entities>,
-        key: EntityKey,
-        service: &Service,
-        mailbox: mpsc::Receiver<Envelope>,
-        draining: watch::Receiver<bool>,
-    ) -> Self {
-        let environment = entities.environment();
-        let lifecycle = Lifecycle::new(&*service.name, &*key.entity_id, environment.stash_size);
-        let metrics = environment.metrics.entity(&key.persistence_id);
+    fn new(entity: LiveEntity, first: &Envelope) -> Self {
+        let environment = entity.environment();
+        let service = &first.method.service;
+        let lifecycle = Lifecycle::new(&*service.name, &*entity.key.entity_id, environment.stash_size);
+        let metrics = environment.metrics.entity(&entity.key.persistence_id);
         let passivate_after = service.passivate_after.unwrap_or(environment.passivation_timeout);
         let now = Instant::now();
         Self {
-            key,
-            mailbox,
-            draining,
+            entity,
             lifecycle,
             metrics,
             passivate_after,
@@ -134,25 +118,26 @@ impl EntityTask {
             closing_until: None,
             idle_since: now,
             times: Times { activated: now, sent: now, reply: now, stashed: HashMap::new() },
-            entities,
         }
     }
 
-    pub(super) async fn run(mut self) {
+    async fn run(mut self, first: Envelope) {
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline()));
         let mut outputs = Vec::new();
+        let mut event = Event::Envelope(first);
         loop {
-            let event = self.next_event(timer.as_mut()).await;
-            let Some(input) = self.input(event) else { continue };
-            self.lifecycle.step(input, &mut outputs);
-            let mut stop = false;
-            for output in outputs.drain(..) {
-                stop |= output == Output::Stop;
-                self.carry_out(output);
+            if let Some(input) = self.input(event) {
+                self.lifecycle.step(input, &mut outputs);
+                let mut stop = false;
+                for output in outputs.drain(..) {
+                    stop |= output == Output::Stop;
+                    self.carry_out(output);
+                }
+                if stop && self.entity.retire() {
+                    return;
+                }
             }
-            if stop && self.entities.retire(&self.key, &self.mailbox) {
-                return;
-            }
+            event = self.next_event(timer.as_mut()).await;
         }
     }
 
@@ -164,7 +149,7 @@ impl EntityTask {
         if timer.is_elapsed() || deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
         }
-        let drained = *self.draining.borrow();
+        let drained = *self.entity.draining.borrow();
         let can_write = self.stream.outbound.is_some() && !self.stream.outbox.is_empty();
         tokio::select! {
             biased;
@@ -174,8 +159,8 @@ impl EntityTask {
             input = poll_optional(&mut self.store) => Event::Store(input),
             stream = poll_optional(&mut self.stream.opening) => Event::Opened(stream),
             () = write(&mut self.stream.outbound, &mut self.stream.outbox), if can_write => Event::Written,
-            Some(envelope) = self.mailbox.recv() => Event::Envelope(envelope),
-            _ = self.draining.changed(), if !drained => Event::Draining,
+            Some(envelope) = self.entity.mailbox.recv() => Event::Envelope(envelope),
+            _ = self.entity.draining.changed(), if !drained => Event::Draining,
         }
     }
 
@@ -193,7 +178,8 @@ impl EntityTask {
             }
             Event::Opened(result) => {
                 self.stream.opening = None;
-                self.opened(result)
+                self.opened(result);
+                None
             }
             Event::Message(Ok(Some(message))) => Some(Input::FromFunction(message)),
             Event::Message(end) => {
@@ -210,31 +196,26 @@ impl EntityTask {
     }
 
     fn admit(&mut self, envelope: Envelope) -> Input {
-        let deadline = after(Instant::now(), self.entities.environment().relay_timeout);
+        let deadline = after(Instant::now(), self.entity.environment().relay_timeout);
         let token = self.callers.admit(envelope.responder, deadline);
-        Input::Command(Incoming { token, name: envelope.name.to_string(), payload: envelope.payload })
+        let method = envelope.method;
+        let payload = Any { type_url: method.input_type_url.clone(), value: envelope.payload };
+        Input::Command(Incoming { token, name: method.name.to_string(), payload })
     }
 
-    fn opened(&mut self, result: io::Result<EntityStream>) -> Option<Input> {
-        match result {
-            Ok(mut stream) => {
-                self.stream.outbound = stream.outbound.take();
-                self.stream.inbound = Some(stream);
-                self.stream.half_close_when_written();
-                None
-            }
-            Err(error) => {
-                self.stream = Stream::default();
-                Some(Input::Unreachable(error.to_string()))
-            }
-        }
+    fn opened(&mut self, mut stream: EntityStream) {
+        self.stream.outbound = stream.outbound.take();
+        self.stream.inbound = Some(stream);
+        self.stream.half_close_when_written();
     }
 
     /// Which time ran out, if one really did.
     fn expired(&mut self) -> Option<Input> {
         let now = Instant::now();
         if let Some(token) = self.callers.expired(now) {
-            return Some(Input::TimedOut(token));
+            let waits = self.stream.opening.is_some();
+            let unreachable = waits.then(|| self.entity.environment().pool.unreachable().to_string());
+            return Some(Input::TimedOut { token, unreachable });
         }
         if self.closing_until.is_some_and(|until| until <= now) {
             return Some(Input::CloseTimedOut);
@@ -255,12 +236,12 @@ impl EntityTask {
         match output {
             Output::OpenStream => {
                 self.closing_until = None;
-                let entities = Arc::clone(&self.entities);
-                let open = async move { entities.environment().pool.open_event_sourced().await };
+                let environment = Arc::clone(self.entity.environment());
+                let open = async move { environment.pool.open::<EventSourced>().await };
                 self.stream = Stream { opening: Some(Box::pin(open)), ..Stream::default() };
             }
             Output::LoadSnapshot => {
-                let snapshot = self.entities.environment().store.snapshot(&self.key);
+                let snapshot = self.entity.environment().store.snapshot(&self.entity.key);
                 self.store = Some(Box::pin(async {
                     snapshot.await.map_or_else(|error| Input::LoadFailed(error.to_string()), Input::Snapshot)
                 }));
@@ -275,14 +256,14 @@ impl EntityTask {
             }
             Output::Reset => self.stream = Stream::default(),
             Output::Append { expected, events, snapshot } => {
-                let append = Append { entity: self.key.clone(), expected, events, snapshot };
-                let appended = self.entities.environment().store.append(append);
+                let append = Append { entity: self.entity.key.clone(), expected, events, snapshot };
+                let appended = self.entity.environment().store.append(append);
                 self.store = Some(Box::pin(async {
                     Input::Stored(appended.await.map_err(|error| not_stored(&error)))
                 }));
             }
             Output::Answer(token, answer) => self.callers.answer(token, answer),
-            Output::Report(text) => self.entities.environment().reporter.report(text),
+            Output::Report(text) => self.entity.environment().reporter.report(text),
             Output::Observed(observation) => self.observe(observation),
             Output::Stop => {
                 self.closing_until = None;
@@ -296,7 +277,7 @@ impl EntityTask {
             && self.stream.outbox.is_empty()
             && let Some(after) = self.next_page.take()
         {
-            let page = self.entities.environment().store.events(&self.key, after);
+            let page = self.entity.environment().store.events(&self.entity.key, after);
             self.store = Some(Box::pin(async {
                 page.await.map_or_else(|error| Input::LoadFailed(error.to_string()), Input::Events)
             }));

@@ -21,6 +21,8 @@ use tokio::{
 use tonic::body::Body;
 use tower_service::Service;
 
+use super::settings_frame::SettingsTap;
+
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A silent peer is asked this often, and given up when it does not answer for as long as below.
@@ -39,6 +41,7 @@ pub(crate) struct Dial {
 pub(crate) struct Connection {
     sender: http2::SendRequest<Body>,
     origin: Uri,
+    max_streams: usize,
     closed: watch::Receiver<bool>,
     /// Makes the driver look at the connection, which answers if that still takes requests.
     look: mpsc::Sender<oneshot::Sender<()>>,
@@ -51,6 +54,7 @@ impl Dial {
         Ok(Self { authority: authority.to_owned(), origin })
     }
 
+    /// Resolves when the peer has spoken HTTP/2.
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.handshake());
         connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -59,12 +63,13 @@ impl Dial {
     async fn handshake(&self) -> io::Result<Connection> {
         let tcp = TcpStream::connect(&self.authority).await?;
         tcp.set_nodelay(true)?;
+        let (tap, max_streams) = SettingsTap::new(tcp);
         let (sender, mut driver) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
-            .handshake(TokioIo::new(tcp))
+            .handshake(TokioIo::new(tap))
             .await
             .map_err(io::Error::other)?;
         let (lost, closed) = watch::channel(false);
@@ -86,13 +91,23 @@ impl Dial {
             }
             lost.send_replace(true);
         });
-        Ok(Connection { sender, origin: self.origin.clone(), closed, look })
+        let max_streams = max_streams.await.map_err(|_| {
+            let text = "whoever listens there closed the connection or does not speak HTTP/2";
+            io::Error::new(io::ErrorKind::ConnectionAborted, text)
+        })?;
+        let max_streams = usize::try_from(max_streams).unwrap_or(usize::MAX).max(1);
+        Ok(Connection { sender, origin: self.origin.clone(), max_streams, closed, look })
     }
 }
 
 impl Connection {
     pub(crate) fn origin(&self) -> Uri {
         self.origin.clone()
+    }
+
+    /// How many streams the peer allows at once, by its own word.
+    pub(crate) fn max_streams(&self) -> usize {
+        self.max_streams
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -3,10 +3,15 @@
 mod codec;
 mod connection;
 mod discovery;
+mod entity_protocol;
+mod entity_stream;
 mod error_report;
 mod pool;
+mod settings_frame;
 
 pub(crate) use connection::{Connection, Dial};
 pub(crate) use discovery::{Discovered, discover};
+pub(crate) use entity_protocol::{Crdt, EntityProtocol, EventSourced, Value};
+pub(crate) use entity_stream::EntityStream;
 pub(crate) use error_report::ErrorReporter;
-pub(crate) use pool::{EntityStream, Pool};
+pub(crate) use pool::{ActionCall, Pool, PoolLimits, Unreachable};

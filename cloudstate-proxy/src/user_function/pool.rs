@@ -1,188 +1,313 @@
-//! Entity streams, spread over connections.
+//! Streams and calls, spread over connections.
 
 use std::{
-    io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::Duration,
 };
 
 use cloudstate_proto::{
-    EXTENSIONS_HEADER, STATUS_CODE_EXTENSION,
-    client_action::Action,
-    eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut, event_sourced_stream_out::Message as Out},
+    EXTENSIONS_HEADER, STATUS_CODE_EXTENSION, action::action_protocol_client::ActionProtocolClient,
 };
-use http::uri::PathAndQuery;
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue};
+use tonic::{Request, Status, client::Grpc, metadata::MetadataValue};
 
-use super::{Connection, Dial, codec::SmallBufferCodec};
+use super::{Connection, Dial, EntityProtocol, EntityStream, codec::SmallBufferCodec};
 
-/// What any HTTP/2 server must be assumed to allow on one connection.
+/// What any HTTP/2 server must be assumed to allow on one connection; one that allows less says so.
 const STREAMS_PER_CONNECTION: usize = 100;
 /// Messages that may wait to be written to one stream.
 const OUTBOUND_MESSAGES: usize = 16;
 
-const EVENT_SOURCED: PathAndQuery = PathAndQuery::from_static("/cloudstate.eventsourced.EventSourced/handle");
-
-/// Opens entity streams, at most [`STREAMS_PER_CONNECTION`] on one connection.
+/// Opens streams and lends connections: at most [`STREAMS_PER_CONNECTION`] on one connection, and no more connections
+/// than the settings allow. Who finds no room, or no user function, waits.
 pub(crate) struct Pool {
     dial: Dial,
-    max_message_size: usize,
+    limits: PoolLimits,
     /// Whether the user function agreed to send status codes.
     status_codes: AtomicBool,
     connections: Mutex<Connections>,
+    /// Told of every place that gets free.
+    freed: Arc<Notify>,
+    /// Whoever holds it may connect; the others wait for what comes of it.
+    dialing: tokio::sync::Mutex<Backoff>,
+}
+
+/// The bounds of a [`Pool`].
+#[derive(Clone, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) max_connections: usize,
+    pub(crate) max_message_size: usize,
+    pub(crate) backoff_min: Duration,
+    pub(crate) backoff_max: Duration,
 }
 
 #[derive(Default)]
 struct Connections {
     open: Vec<Pooled>,
-    /// When the last attempt failed, and why: it answers everybody who waited for it.
-    failed: Option<(Instant, io::ErrorKind, String)>,
+    /// A connection was lost soon after it was opened.
+    lost_early: bool,
+    /// Why there is no user function, while there is none.
+    unreachable: Option<String>,
 }
 
 struct Pooled {
     connection: Connection,
     streams: Arc<AtomicUsize>,
+    since: Instant,
 }
 
-/// One open stream; it counts against its connection until it is dropped.
-pub(crate) struct EntityStream {
-    /// Our side. Dropping it half-closes the stream.
-    pub(crate) outbound: Option<mpsc::Sender<EventSourcedStreamIn>>,
-    inbound: Inbound,
-    status_codes: bool,
-    _lease: Lease,
+/// Why nobody could be asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Unreachable {
+    #[error("the user function is not reachable: {0}")]
+    Away(String),
+    #[error("all connections to the user function are in use")]
+    Busy,
 }
-
-#[allow(clippy::large_enum_variant, reason = "it is the large one nearly all the time")]
-enum Inbound {
-    /// The response headers have not come yet; the user function may wait for our first message.
-    Opening(tonic::codegen::BoxFuture<tonic::Response<Streaming<EventSourcedStreamOut>>, Status>),
-    Open(Streaming<EventSourcedStreamOut>),
-}
-
-struct Lease(Arc<AtomicUsize>);
 
 impl Pool {
-    pub(crate) fn new(dial: Dial, max_message_size: usize) -> Self {
-        let status_codes = AtomicBool::new(false);
-        Self { dial, max_message_size, status_codes, connections: Mutex::default() }
+    pub(crate) fn new(dial: Dial, limits: PoolLimits) -> Self {
+        let pause = limits.backoff_min;
+        Self {
+            dial,
+            limits,
+            status_codes: AtomicBool::new(false),
+            connections: Mutex::default(),
+            freed: Arc::default(),
+            dialing: tokio::sync::Mutex::new(Backoff { pause, not_before: None, connected: true }),
+        }
     }
 
-    /// What discovery agreed on; holds for streams opened from now on.
+    /// What discovery agreed on; holds for streams and calls opened from now on.
     pub(crate) fn set_status_codes(&self, agreed: bool) {
         self.status_codes.store(agreed, Ordering::Relaxed);
     }
 
-    /// Opens a stream for an event sourced entity.
-    pub(crate) async fn open_event_sourced(&self) -> io::Result<EntityStream> {
-        let (connection, lease) = self.lease().await?;
+    /// Opens a stream for an entity. Waits as long as there is no user function, or no room: the caller keeps the time,
+    /// and asks [`Self::unreachable`] what it waited for.
+    pub(crate) async fn open<P: EntityProtocol>(&self) -> EntityStream<P> {
+        let place = self.place().await;
         let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES);
-        let max_message_size = self.max_message_size;
         let status_codes = self.status_codes.load(Ordering::Relaxed);
-        let mut request = Request::new(ReceiverStream::new(messages));
-        if status_codes {
-            // A user function cannot know which `discover` a stream belongs to, so each stream says it again.
-            let extension = MetadataValue::from_static(STATUS_CODE_EXTENSION);
-            request.metadata_mut().insert(EXTENSIONS_HEADER, extension);
-        }
+        let request = request(ReceiverStream::new(messages), status_codes);
+        let mut grpc = Grpc::with_origin(place.connection.clone(), place.connection.origin())
+            .max_decoding_message_size(self.limits.max_message_size);
         let opening = async move {
-            let origin = connection.origin();
-            let mut grpc = Grpc::with_origin(connection, origin).max_decoding_message_size(max_message_size);
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            grpc.streaming(request, EVENT_SOURCED, SmallBufferCodec::default()).await
+            grpc.streaming(request, P::PATH, SmallBufferCodec::default()).await
         };
-        Ok(EntityStream {
-            outbound: Some(outbound),
-            inbound: Inbound::Opening(Box::pin(opening)),
-            status_codes,
-            _lease: lease,
+        EntityStream::new(outbound, Box::pin(opening), status_codes, place)
+    }
+
+    /// A connection for one call of an action, whichever its shape.
+    ///
+    /// # Errors
+    ///
+    /// There was none until `deadline`.
+    pub(crate) async fn action_call(&self, deadline: Instant) -> Result<ActionCall, Unreachable> {
+        let place = tokio::time::timeout_at(deadline, self.place()).await;
+        Ok(ActionCall {
+            place: place.map_err(|_| self.unreachable())?,
+            max_message_size: self.limits.max_message_size,
+            status_codes: self.status_codes.load(Ordering::Relaxed),
         })
     }
 
-    /// A place on a connection; a new connection when all are full.
-    async fn lease(&self) -> io::Result<(Connection, Lease)> {
-        let asked = Instant::now();
-        let mut connections = self.connections.lock().await;
-        while let Some(at) = connections.least_loaded() {
-            let Pooled { connection, streams } = &connections.open[at];
-            if connection.is_open().await {
-                return Ok((connection.clone(), Lease::take(streams)));
+    /// What those wait for who wait for a stream or a call.
+    pub(crate) fn unreachable(&self) -> Unreachable {
+        let connections = self.connections();
+        match &connections.unreachable {
+            Some(reason) => Unreachable::Away(reason.clone()),
+            None if connections.open.len() < self.limits.max_connections => {
+                Unreachable::Away("the connection was not made in time".to_owned())
             }
-            connections.open.swap_remove(at);
+            None => Unreachable::Busy,
         }
-        if let Some((at, kind, why)) = &connections.failed
-            && *at > asked
-        {
-            return Err(io::Error::new(*kind, why.clone()));
+    }
+
+    /// A place on a connection that takes new streams.
+    async fn place(&self) -> Place {
+        loop {
+            let place = match self.free_place() {
+                Some(place) => place,
+                None => self.next_place().await,
+            };
+            if place.connection.is_open().await {
+                return place;
+            }
+            self.connections().forget(&place, self.limits.backoff_max);
         }
-        let connection = self.dial.connect().await.inspect_err(|error| {
-            connections.failed = Some((Instant::now(), error.kind(), error.to_string()));
-        })?;
-        let pooled = Pooled { connection: connection.clone(), streams: Arc::default() };
-        let lease = Lease::take(&pooled.streams);
-        connections.open.push(pooled);
-        Ok((connection, lease))
+    }
+
+    async fn next_place(&self) -> Place {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            // From here on nothing that gets free is missed.
+            freed.as_mut().enable();
+            if let Some(place) = self.free_place() {
+                return place;
+            }
+            if self.connections().open.len() < self.limits.max_connections {
+                self.connect().await;
+            } else {
+                freed.await;
+            }
+        }
+    }
+
+    /// The place on the connection with the fewest streams, if one has room.
+    fn free_place(&self) -> Option<Place> {
+        let mut connections = self.connections();
+        connections.forget_closed(self.limits.backoff_max);
+        let with_room = connections.open.iter().filter(|pooled| pooled.load() < pooled.limit());
+        with_room.min_by_key(|pooled| pooled.load()).map(|pooled| Place::take(pooled, &self.freed))
+    }
+
+    /// Makes one attempt to add a connection, unless somebody else just did.
+    async fn connect(&self) {
+        let mut backoff = self.dialing.lock().await;
+        if self.free_place().is_some() {
+            return;
+        }
+        let lost_early = std::mem::take(&mut self.connections().lost_early);
+        backoff.pause(&self.limits, lost_early).await;
+        let connected = self.dial.connect().await;
+        backoff.note(connected.is_ok());
+        let mut connections = self.connections();
+        match connected {
+            Ok(connection) => {
+                connections.unreachable = None;
+                connections.open.push(Pooled { connection, streams: Arc::default(), since: Instant::now() });
+            }
+            Err(error) => connections.unreachable = Some(error.to_string()),
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        // Nothing that runs under the lock can leave the list half-changed.
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Connections {
-    /// The place of the connection with the fewest streams, if it has room.
-    fn least_loaded(&mut self) -> Option<usize> {
-        self.open.retain(|pooled| !pooled.connection.is_closed());
-        let loads = self.open.iter().map(|pooled| pooled.streams.load(Ordering::Relaxed)).enumerate();
-        let (at, load) = loads.min_by_key(|(_, load)| *load)?;
-        (load < STREAMS_PER_CONNECTION).then_some(at)
+    fn forget_closed(&mut self, early: Duration) {
+        let Self { open, lost_early, .. } = self;
+        open.retain(|pooled| {
+            let closed = pooled.connection.is_closed();
+            *lost_early |= closed && pooled.since.elapsed() < early;
+            !closed
+        });
+    }
+
+    /// A connection that takes no more streams; those it has may go on.
+    fn forget(&mut self, place: &Place, early: Duration) {
+        let at = self.open.iter().position(|pooled| Arc::ptr_eq(&pooled.streams, &place.streams));
+        if let Some(at) = at {
+            self.lost_early |= self.open.swap_remove(at).since.elapsed() < early;
+        }
     }
 }
 
-impl Lease {
-    fn take(streams: &Arc<AtomicUsize>) -> Self {
-        streams.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(streams))
+impl Pooled {
+    fn load(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    fn limit(&self) -> usize {
+        self.connection.max_streams().min(STREAMS_PER_CONNECTION)
     }
 }
 
-impl Drop for Lease {
+/// The pauses between attempts to connect, as long as they fail or their connections do not last.
+struct Backoff {
+    pause: Duration,
+    not_before: Option<Instant>,
+    connected: bool,
+}
+
+impl Backoff {
+    async fn pause(&mut self, limits: &PoolLimits, lost_early: bool) {
+        if self.connected && !lost_early {
+            self.pause = limits.backoff_min;
+            return;
+        }
+        let until = *self.not_before.get_or_insert_with(|| Instant::now() + self.pause);
+        tokio::time::sleep_until(until).await;
+        self.not_before = None;
+        self.pause = (self.pause * 2).clamp(limits.backoff_min, limits.backoff_max);
+    }
+
+    fn note(&mut self, connected: bool) {
+        self.connected = connected;
+    }
+}
+
+/// One of the streams that a connection may have; free again when it is dropped.
+pub(super) struct Place {
+    pub(super) connection: Connection,
+    streams: Arc<AtomicUsize>,
+    freed: Arc<Notify>,
+}
+
+impl Place {
+    fn take(pooled: &Pooled, freed: &Arc<Notify>) -> Self {
+        pooled.streams.fetch_add(1, Ordering::Relaxed);
+        let (connection, streams) = (pooled.connection.clone(), Arc::clone(&pooled.streams));
+        Self { connection, streams, freed: Arc::clone(freed) }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+        self.freed.notify_one();
     }
 }
 
-impl EntityStream {
-    /// The next message of the user function; none when it completed its side with OK. Cancel safe.
-    pub(crate) async fn message(&mut self) -> Result<Option<EventSourcedStreamOut>, Status> {
-        if let Inbound::Opening(opening) = &mut self.inbound {
-            self.inbound = Inbound::Open(opening.as_mut().await?.into_inner());
-        }
-        let Inbound::Open(stream) = &mut self.inbound else { return Ok(None) };
-        let mut message = stream.message().await?;
-        if let Some(message) = &mut message
-            && !self.status_codes
-        {
-            forget_status_code(message);
-        }
-        Ok(message)
+/// A connection lent for one call of an action; keep it until the call is over.
+pub(crate) struct ActionCall {
+    place: Place,
+    max_message_size: usize,
+    status_codes: bool,
+}
+
+impl ActionCall {
+    /// A client that calls on this connection.
+    pub(crate) fn client(&self) -> ActionProtocolClient<Connection> {
+        let connection = self.place.connection.clone();
+        let origin = connection.origin();
+        ActionProtocolClient::with_origin(connection, origin).max_decoding_message_size(self.max_message_size)
+    }
+
+    /// A request that says which extensions were agreed.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        request(message, self.status_codes)
+    }
+
+    /// Whether field 4 of a failure means something.
+    pub(crate) fn status_codes(&self) -> bool {
+        self.status_codes
+    }
+
+    /// Whether the connection takes new calls; no: what just failed, failed because the user function goes away.
+    pub(crate) async fn is_open(&self) -> bool {
+        self.place.connection.is_open().await
     }
 }
 
-/// Field 4 of a failure means something only between peers that agreed on it.
-fn forget_status_code(message: &mut EventSourcedStreamOut) {
-    let failure = match &mut message.message {
-        Some(Out::Failure(failure)) => Some(failure),
-        Some(Out::Reply(reply)) => {
-            match reply.client_action.as_mut().and_then(|action| action.action.as_mut()) {
-                Some(Action::Failure(failure)) => Some(failure),
-                _ => None,
-            }
-        }
-        None => None,
-    };
-    if let Some(failure) = failure {
-        failure.grpc_status_code = 0;
+/// A user function cannot know which `discover` a call belongs to, so each call says it again.
+fn request<T>(message: T, status_codes: bool) -> Request<T> {
+    let mut request = Request::new(message);
+    if status_codes {
+        let extension = MetadataValue::from_static(STATUS_CODE_EXTENSION);
+        request.metadata_mut().insert(EXTENSIONS_HEADER, extension);
     }
+    request
 }

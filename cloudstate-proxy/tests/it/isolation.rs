@@ -9,7 +9,7 @@ use prost::Message as _;
 use crate::{
     client::Client,
     contract::Request,
-    hosted::{host, serving},
+    hosted::{host, host_with, metric, serving, settings},
     user_function::{Setup, UserFunction, With, reply},
 };
 
@@ -57,17 +57,26 @@ async fn services_have_entities_of_their_own() {
 /// outstanding, so a proxy that waited for a free stream would never get here.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_entities_fit_a_server_with_a_hundred_streams_a_connection() {
-    const ENTITIES: usize = 1_000;
-    let setup = Setup { max_concurrent_streams: Some(100), ..Setup::default() };
+    hold_open(1_000, 100).await;
+}
+
+/// One that allows less says so, and gets less.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_ten_streams_a_connection_gets_ten() {
+    hold_open(205, 10).await;
+}
+
+async fn hold_open(entities: usize, streams_a_connection: u32) {
+    let setup = Setup { max_concurrent_streams: Some(streams_a_connection), ..Setup::default() };
     let mut function = UserFunction::start(setup);
     let (proxy, _) = host(&function).await;
     let listen = serving(&proxy).await.listen;
     // The proxy itself takes 256 calls a connection.
     let mut clients = Vec::new();
-    for _ in 0..ENTITIES / 200 {
+    for _ in 0..entities / 200 {
         clients.push(Client::connect(listen).await);
     }
-    let mut calls: FuturesUnordered<_> = (0..ENTITIES)
+    let mut calls: FuturesUnordered<_> = (0..entities)
         .map(|entity| {
             let client = clients[entity % clients.len()].clone();
             tokio::spawn(async move { (entity, client.act(&format!("e{entity}"), "").await.reply()) })
@@ -76,14 +85,15 @@ async fn a_thousand_entities_fit_a_server_with_a_hundred_streams_a_connection() 
 
     let mut streams = Vec::new();
     let mut on_connection = HashMap::new();
-    for _ in 0..ENTITIES {
+    for _ in 0..entities {
         let (mut stream, init) = function.activation().await;
         stream.command().await;
         *on_connection.entry(stream.connection).or_insert(0) += 1;
         streams.push((stream, init.entity_id));
     }
-    assert!(on_connection.values().all(|streams| *streams <= 100), "{on_connection:?}");
-    assert_eq!(on_connection.len(), ENTITIES / 100, "{on_connection:?}");
+    let most = streams_a_connection as usize;
+    assert!(on_connection.values().all(|streams| *streams <= most), "{on_connection:?}");
+    assert_eq!(on_connection.len(), entities.div_ceil(most), "{on_connection:?}");
 
     for (stream, entity_id) in &streams {
         stream.reply(1, entity_id);
@@ -93,6 +103,38 @@ async fn a_thousand_entities_fit_a_server_with_a_hundred_streams_a_connection() 
         assert_eq!(reply, format!("e{entity}"));
     }
     assert!(streams.iter_mut().all(|(stream, _)| stream.is_quiet()));
+}
+
+/// Beyond the last connection entities wait for one that leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_all_connections_full_waits_for_a_place() {
+    let setup = Setup { max_concurrent_streams: Some(1), ..Setup::default() };
+    let mut function = UserFunction::start(setup);
+    let mut settings = settings(function.address);
+    settings.max_connections = 2;
+    let (proxy, client) = host_with(settings).await;
+    let act = |id: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.act(id, "").await })
+    };
+    let first = act("e1");
+    let (mut stream, _) = function.activation().await;
+    stream.answer("first").await;
+    assert_eq!(first.await.unwrap().reply(), "first");
+    let second = act("e2");
+    let (mut other, _) = function.activation().await;
+    other.command().await;
+    let third = act("e3");
+    metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 3).await;
+    assert!(function.streams.try_recv().is_err(), "more connections than allowed");
+    // The first one leaves its place.
+    drop(stream);
+    let (mut stream, init) = function.activation().await;
+    assert_eq!(init.entity_id, "e3");
+    stream.answer("third").await;
+    assert_eq!(third.await.unwrap().reply(), "third");
+    other.reply(1, "second");
+    assert_eq!(second.await.unwrap().reply(), "second");
 }
 
 /// A stream that ended leaves its place to another one.

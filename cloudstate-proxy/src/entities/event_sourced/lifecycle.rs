@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 
 use cloudstate_proto::{
-    Any, ClientAction, Command, SideEffect,
+    Any, ClientAction, Command,
     client_action::Action,
     eventsourced::{
         EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedSnapshot, EventSourcedStreamIn,
@@ -23,6 +23,7 @@ use cloudstate_proto::{
 
 use crate::{
     code::Code,
+    entities::Answer,
     routing::Failure,
     storage::{StoredEvent, StoredSnapshot},
 };
@@ -45,10 +46,8 @@ pub(crate) enum Input {
     FromFunction(EventSourcedStreamOut),
     /// The user function's side of the stream ended; an error unless it ended with OK.
     StreamEnded(Option<String>),
-    /// The stream could not be opened.
-    Unreachable(String),
-    /// The command with this token has waited as long as it may.
-    TimedOut(Token),
+    /// The command with this token has waited as long as it may; for a stream, if there is a reason.
+    TimedOut { token: Token, unreachable: Option<String> },
     /// Nothing happened for the passivation time.
     IdleTimeout,
     /// The user function did not end a half-closed stream in time.
@@ -93,15 +92,6 @@ pub(crate) enum Output {
     Observed(Observation),
     /// The entity is dormant and nobody waits for it: forget it.
     Stop,
-}
-
-/// What a caller gets.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
-    /// What the user function decided, to be carried out now that its events are durable.
-    Decided { action: Option<Action>, side_effects: Vec<SideEffect> },
-    /// There is no decision.
-    Failed(Failure),
 }
 
 /// What the metrics count.
@@ -207,8 +197,7 @@ impl Lifecycle {
             Input::Stored(result) => self.on_stored(result, out),
             Input::FromFunction(message) => self.on_message(message, out),
             Input::StreamEnded(error) => self.on_stream_ended(error, out),
-            Input::Unreachable(reason) => self.on_unreachable(&reason, out),
-            Input::TimedOut(token) => self.on_timed_out(token, out),
+            Input::TimedOut { token, unreachable } => self.on_timed_out(token, unreachable, out),
             Input::IdleTimeout => self.on_idle_timeout(out),
             Input::CloseTimedOut => self.on_close_timed_out(out),
             Input::Drain => self.on_drain(out),
@@ -437,24 +426,28 @@ impl Lifecycle {
         }
     }
 
-    fn on_unreachable(&mut self, reason: &str, out: &mut Vec<Output>) {
-        if !matches!(self.phase, Phase::Dormant) {
-            let text = format!("the user function is not reachable: {reason}");
-            self.fail_everyone(Failure::new(Code::Unavailable, text), out);
+    fn on_timed_out(&mut self, token: Token, unreachable: Option<String>, out: &mut Vec<Output>) {
+        let failure = match unreachable {
+            Some(reason) => Failure::new(Code::Unavailable, reason),
+            None => Failure::new(Code::DeadlineExceeded, "the command was not answered in time"),
+        };
+        if let Some(at) = self.stash.iter().position(|command| command.token == token) {
+            self.stash.remove(at);
+            out.push(Output::Answer(token, Answer::Failed(failure)));
+            self.give_up_activation(out);
+        } else if matches!(self.phase, Phase::Awaiting(awaited) if awaited == token) {
+            // The function is stuck in this command: its stream is given up, the queue gets a new one.
+            out.push(Output::Answer(token, Answer::Failed(failure)));
+            out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
+            out.push(Output::Observed(Observation::Crashed));
+            out.push(Output::Reset);
             self.dormant(false, out);
         }
     }
 
-    fn on_timed_out(&mut self, token: Token, out: &mut Vec<Output>) {
-        let failure = || Failure::new(Code::DeadlineExceeded, "the command was not answered in time");
-        if let Some(at) = self.stash.iter().position(|command| command.token == token) {
-            self.stash.remove(at);
-            out.push(Output::Answer(token, Answer::Failed(failure())));
-        } else if matches!(self.phase, Phase::Awaiting(awaited) if awaited == token) {
-            // The function is stuck in this command: its stream is given up, the queue gets a new one.
-            out.push(Output::Answer(token, Answer::Failed(failure())));
-            out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
-            out.push(Output::Observed(Observation::Crashed));
+    /// Nobody is left who needs the stream that is being made.
+    fn give_up_activation(&mut self, out: &mut Vec<Output>) {
+        if matches!(self.phase, Phase::Loading | Phase::Replaying) && self.stash.is_empty() {
             out.push(Output::Reset);
             self.dormant(false, out);
         }
@@ -478,7 +471,7 @@ impl Lifecycle {
         match self.phase {
             Phase::Dormant => out.push(Output::Stop),
             Phase::Idle => self.close(false, out),
-            _ => {}
+            _ => self.give_up_activation(out),
         }
     }
 
@@ -538,12 +531,6 @@ impl Lifecycle {
 
     fn report(&self, text: &str) -> Output {
         Output::Report(format!("{text} (service {}, entity {})", self.service_name, self.entity_id))
-    }
-}
-
-impl Answer {
-    fn failed(code: Code, text: impl Into<String>) -> Self {
-        Answer::Failed(Failure::new(code, text))
     }
 }
 

@@ -12,12 +12,17 @@ use cloudstate_proto::{
 };
 use proptest::prelude::*;
 
-use super::{Answer, Incoming, Input, Lifecycle, Output, Token};
+use super::{Incoming, Input, Lifecycle, Output, Token};
 use crate::{
     code::Code,
+    entities::Answer,
     routing::Failure,
     storage::{StoredEvent, StoredSnapshot},
 };
+
+fn timed_out(token: Token) -> Input {
+    Input::TimedOut { token, unreachable: None }
+}
 
 fn message(text: &str) -> Any {
     Any { type_url: "type.googleapis.com/test".to_owned(), value: text.to_owned().into() }
@@ -244,7 +249,7 @@ fn passivation_half_closes_and_late_commands_reactivate() {
 fn a_stuck_function_costs_its_command_only() {
     let mut lifecycle = ready();
     assert_eq!(
-        script(&mut lifecycle, [command(2), command(3), Input::TimedOut(2)]),
+        script(&mut lifecycle, [command(2), command(3), timed_out(2)]),
         [
             "command 2 c2",
             "answer 2: failed the command was not answered in time",
@@ -254,8 +259,8 @@ fn a_stuck_function_costs_its_command_only() {
         ]
     );
     assert_eq!(
-        script(&mut lifecycle, [Input::TimedOut(3)]),
-        ["answer 3: failed the command was not answered in time"]
+        script(&mut lifecycle, [timed_out(3)]),
+        ["answer 3: failed the command was not answered in time", "reset", "stop"]
     );
 }
 
@@ -272,14 +277,10 @@ fn draining_finishes_what_is_here() {
 #[test]
 fn an_unreachable_function_is_named() {
     let mut lifecycle = lifecycle();
+    let unreachable = Some("not reachable: connection refused".to_owned());
     assert_eq!(
-        script(&mut lifecycle, [command(1), Input::Unreachable("connection refused".to_owned())]),
-        [
-            "open",
-            "load snapshot",
-            "answer 1: failed the user function is not reachable: connection refused",
-            "stop"
-        ]
+        script(&mut lifecycle, [command(1), Input::TimedOut { token: 1, unreachable }]),
+        ["open", "load snapshot", "answer 1: failed not reachable: connection refused", "reset", "stop"]
     );
 }
 
@@ -297,7 +298,6 @@ enum Step {
     TimeOut { oldest: bool },
     Idle,
     CloseTimedOut,
-    Unreachable,
     Drain,
 }
 
@@ -314,7 +314,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|oldest| Step::TimeOut { oldest }),
         1 => Just(Step::Idle),
         1 => Just(Step::CloseTimedOut),
-        1 => Just(Step::Unreachable),
         1 => Just(Step::Drain),
     ]
 }
@@ -363,10 +362,6 @@ impl World {
                 self.stream = false;
                 Input::StreamEnded(None)
             }
-            Step::Unreachable if self.stream && !self.half_closed && self.last_command_id == 0 => {
-                self.stream = false;
-                Input::Unreachable("refused".to_owned())
-            }
             Step::Store { fails } => match self.pending.take()? {
                 Pending::Append { .. } if fails => {
                     Input::Stored(Err(Failure::new(Code::Unavailable, "full")))
@@ -395,7 +390,7 @@ impl World {
             },
             Step::TimeOut { oldest } => {
                 let token = if oldest { self.waiting.first() } else { self.waiting.last() };
-                Input::TimedOut(*token?)
+                timed_out(*token?)
             }
             Step::Idle => Input::IdleTimeout,
             Step::CloseTimedOut => Input::CloseTimedOut,
@@ -489,7 +484,7 @@ fn a_timeout_has_its_code() {
     let mut outputs = Vec::new();
     lifecycle.step(command(2), &mut outputs);
     outputs.clear();
-    lifecycle.step(Input::TimedOut(2), &mut outputs);
+    lifecycle.step(timed_out(2), &mut outputs);
     let failure = Failure::new(Code::DeadlineExceeded, "the command was not answered in time");
     assert!(outputs.contains(&Output::Answer(2, Answer::Failed(failure))));
 }

@@ -4,4 +4,4 @@ mod lifecycle;
 #[cfg(test)]
 mod lifecycle_tests;
 
-pub(crate) use lifecycle::{Answer, Incoming, Input, Lifecycle, Observation, Output, Token};
+pub(crate) use lifecycle::{Incoming, Input, Lifecycle, Observation, Output, Token};

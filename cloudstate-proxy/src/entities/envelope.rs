@@ -1,0 +1,42 @@
+//! What goes to an entity, and what comes back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloudstate_proto::{SideEffect, client_action::Action};
+
+use crate::{
+    code::Code,
+    routing::{Failure, Responder},
+    service_catalog::Method,
+};
+
+/// A command and whoever waits for its answer.
+pub(crate) struct Envelope {
+    /// Of the contract as it was when the call came in.
+    pub(crate) method: Arc<Method>,
+    /// The encoded request message.
+    pub(crate) payload: Bytes,
+    pub(crate) responder: Responder,
+}
+
+impl Envelope {
+    pub(crate) fn fail(self, failure: Failure) {
+        self.responder.answer(Answer::Failed(failure));
+    }
+}
+
+/// What a caller gets.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// What the user function decided, to be carried out now that what it changed is durable.
+    Decided { action: Option<Action>, side_effects: Vec<SideEffect> },
+    /// There is no decision.
+    Failed(Failure),
+}
+
+impl Answer {
+    pub(crate) fn failed(code: Code, text: impl Into<String>) -> Self {
+        Answer::Failed(Failure::new(code, text))
+    }
+}

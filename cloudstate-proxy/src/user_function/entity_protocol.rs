@@ -1,0 +1,84 @@
+//! The protocols whose entities live on a stream each.
+
+use cloudstate_proto::{
+    ClientAction, Failure,
+    client_action::Action,
+    crdt::{CrdtStreamIn, CrdtStreamOut, crdt_stream_out},
+    eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut, event_sourced_stream_out},
+    valueentity::{ValueEntityStreamIn, ValueEntityStreamOut, value_entity_stream_out},
+};
+use http::uri::PathAndQuery;
+use prost::Message;
+
+/// Names the rpc and the messages of one kind of entity.
+pub(crate) trait EntityProtocol: Send + 'static {
+    /// What the proxy writes.
+    type In: Message + Send + 'static;
+    /// What the user function writes.
+    type Out: Message + Default + Send + 'static;
+
+    const PATH: PathAndQuery;
+
+    /// The failure in a message, if there is one.
+    fn failure(message: &mut Self::Out) -> Option<&mut Failure>;
+}
+
+#[derive(Debug)]
+pub(crate) struct EventSourced;
+
+impl EntityProtocol for EventSourced {
+    type In = EventSourcedStreamIn;
+    type Out = EventSourcedStreamOut;
+
+    const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.eventsourced.EventSourced/handle");
+
+    fn failure(message: &mut Self::Out) -> Option<&mut Failure> {
+        match message.message.as_mut()? {
+            event_sourced_stream_out::Message::Reply(reply) => in_action(&mut reply.client_action),
+            event_sourced_stream_out::Message::Failure(failure) => Some(failure),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Value;
+
+impl EntityProtocol for Value {
+    type In = ValueEntityStreamIn;
+    type Out = ValueEntityStreamOut;
+
+    const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.valueentity.ValueEntity/handle");
+
+    fn failure(message: &mut Self::Out) -> Option<&mut Failure> {
+        match message.message.as_mut()? {
+            value_entity_stream_out::Message::Reply(reply) => in_action(&mut reply.client_action),
+            value_entity_stream_out::Message::Failure(failure) => Some(failure),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Crdt;
+
+impl EntityProtocol for Crdt {
+    type In = CrdtStreamIn;
+    type Out = CrdtStreamOut;
+
+    const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.crdt.Crdt/handle");
+
+    fn failure(message: &mut Self::Out) -> Option<&mut Failure> {
+        match message.message.as_mut()? {
+            crdt_stream_out::Message::Reply(reply) => in_action(&mut reply.client_action),
+            crdt_stream_out::Message::StreamedMessage(message) => in_action(&mut message.client_action),
+            crdt_stream_out::Message::StreamCancelledResponse(_) => None,
+            crdt_stream_out::Message::Failure(failure) => Some(failure),
+        }
+    }
+}
+
+fn in_action(action: &mut Option<ClientAction>) -> Option<&mut Failure> {
+    match action.as_mut()?.action.as_mut()? {
+        Action::Failure(failure) => Some(failure),
+        _ => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! One open stream of an entity.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tonic::{Response, Status, Streaming, codegen::BoxFuture};
+
+use super::{EntityProtocol, pool::Place};
+
+/// A process that goes away may end its streams a moment before its connections.
+const GOING_AWAY: Duration = Duration::from_millis(100);
+
+/// A stream that counts against its connection until it is dropped.
+pub(crate) struct EntityStream<P: EntityProtocol> {
+    /// Our side. Dropping it half-closes the stream.
+    pub(crate) outbound: Option<mpsc::Sender<P::In>>,
+    inbound: Inbound<P::Out>,
+    status_codes: bool,
+    place: Place,
+}
+
+#[allow(clippy::large_enum_variant, reason = "it is the large one nearly all the time")]
+enum Inbound<M> {
+    /// The response headers have not come yet; the user function may wait for our first message.
+    Opening(BoxFuture<Response<Streaming<M>>, Status>),
+    Open(Streaming<M>),
+}
+
+impl<P: EntityProtocol> EntityStream<P> {
+    pub(super) fn new(
+        outbound: mpsc::Sender<P::In>,
+        opening: BoxFuture<Response<Streaming<P::Out>>, Status>,
+        status_codes: bool,
+        place: Place,
+    ) -> Self {
+        Self { outbound: Some(outbound), inbound: Inbound::Opening(opening), status_codes, place }
+    }
+
+    /// The next message of the user function; none when it completed its side with OK. Cancel safe.
+    pub(crate) async fn message(&mut self) -> Result<Option<P::Out>, Status> {
+        if let Inbound::Opening(opening) = &mut self.inbound {
+            self.inbound = Inbound::Open(opening.as_mut().await?.into_inner());
+        }
+        let Inbound::Open(stream) = &mut self.inbound else { return Ok(None) };
+        let mut message = stream.message().await?;
+        // Field 4 of a failure means something only between peers that agreed on it.
+        if let Some(message) = &mut message
+            && !self.status_codes
+            && let Some(failure) = P::failure(message)
+        {
+            failure.grpc_status_code = 0;
+        }
+        Ok(message)
+    }
+
+    /// Of a stream that ended: whether its connection ends as well, so that it is the process that goes away and not
+    /// this entity alone that failed.
+    pub(crate) async fn is_connection_lost(&self) -> bool {
+        let connection = &self.place.connection;
+        if !connection.is_open().await {
+            return true;
+        }
+        tokio::time::timeout(GOING_AWAY, connection.closed()).await.is_ok()
+    }
+}
