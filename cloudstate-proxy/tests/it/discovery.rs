@@ -222,7 +222,7 @@ async fn something_else_on_the_port_of_the_user_function_is_named_as_the_reason(
             let _ = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
         }
     };
-    let reason = ready(&proxy, "the reason", |_, text| text.contains("discover failed: "));
+    let reason = ready(&proxy, "the reason", |_, text| text.contains("does not speak HTTP/2"));
     tokio::select! {
         _ = answering => {}
         text = reason => assert!(text.starts_with("connecting to the user function"), "{text}"),

@@ -151,7 +151,7 @@ async fn silence(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
 async fn a_peer_that_closes_every_connection_is_tried_with_pauses() {
     let function = counting(None);
     let mut settings = settings(function.address);
-    settings.backoff_min = Duration::from_millis(100);
+    (settings.backoff_min, settings.backoff_max) = (Duration::from_millis(100), Duration::from_millis(100));
     let (proxy, _client) = host_with(settings).await;
     let address = function.kill();
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
