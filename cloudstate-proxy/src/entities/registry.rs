@@ -56,6 +56,10 @@ impl Entities {
 
     /// Gives `envelope` to the entity, which is started if it is not live.
     pub(crate) fn deliver(self: &Arc<Self>, key: EntityKey, mut envelope: Envelope) {
+        let kind = envelope.method.service.kind;
+        if kind != EntityKind::EventSourced {
+            return envelope.fail(Failure::new(Code::Unimplemented, "this kind of entity is not hosted yet"));
+        }
         let mut shard = self.shard(&key);
         if let Some(mailbox) = shard.get(&key) {
             match mailbox.try_send(envelope) {
@@ -72,7 +76,6 @@ impl Entities {
         let Some(alive) = lock(&self.alive).clone() else {
             return envelope.fail(Failure::new(Code::Unavailable, "the proxy is stopping"));
         };
-        let kind = envelope.method.service.kind;
         let (sender, mailbox) = mpsc::channel(self.environment.stash_size.max(1));
         // The mailbox is new and has room.
         let _ = sender.try_send(envelope);
@@ -98,6 +101,8 @@ impl Entities {
 fn start(kind: EntityKind, entity: LiveEntity) {
     match kind {
         EntityKind::EventSourced => drop(tokio::spawn(mailbox::run(entity))),
+        // Refused before an entity is made.
+        EntityKind::Value | EntityKind::Crdt | EntityKind::Action => {}
     }
 }
 

@@ -84,7 +84,7 @@ impl UnaryService<Bytes> for Unary<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let call = Call { method: Arc::clone(&self.method), payload: request.into_inner() };
+        let call = Call::new(Arc::clone(&self.method), request.into_inner());
         let reply = self.calls.call(call);
         Box::pin(async move { reply.await.map(response).map_err(status) })
     }

@@ -23,7 +23,7 @@ pub(crate) use listener::Listener;
 
 use crate::{
     frontend::http_json::HttpJson,
-    routing::{BoxFuture, Call, Calls, Failure, Reply, Router},
+    routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Router},
     service_catalog::ServiceCatalog,
 };
 
@@ -77,6 +77,11 @@ impl Calls for RequestCalls {
     fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
         self.made.store(true, Ordering::Relaxed);
         self.router.call(call)
+    }
+
+    fn call_streamed(&self, call: Call) -> Replies {
+        self.made.store(true, Ordering::Relaxed);
+        self.router.call_streamed(call)
     }
 }
 

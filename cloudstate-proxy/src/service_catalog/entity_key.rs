@@ -10,7 +10,7 @@ const MAX_ENTITY_ID_BYTES: usize = 4096;
 /// The fields of a request message that make up the entity id, in the order of declaration.
 ///
 /// Several are joined with `-`, as the reference proxy does; stored data depends on it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EntityKeyFields {
     fields: Vec<KeyField>,
 }

@@ -1,15 +1,17 @@
 //! What discovery taught us, validated: services, methods, entity keys, descriptors.
 
 mod entity_key;
+mod entity_kind;
 mod validation;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cloudstate_proto::{EntitySpec, google::api::HttpRule};
+use cloudstate_proto::{EntitySpec, Eventing, google::api::HttpRule};
 
 pub use entity_key::{EntityKeyFields, KeyError};
-pub use validation::{Rejection, SUPPORTED_ENTITY_TYPES};
+pub use entity_kind::{EntityKind, SUPPORTED_ENTITY_TYPES};
+pub use validation::Rejection;
 
 use crate::schema::Schema;
 
@@ -30,17 +32,12 @@ pub struct Service {
     pub name: Arc<str>,
     /// Which protocol serves it.
     pub kind: EntityKind,
-    /// Names the stored data of its entities.
+    /// Whether it is an action as protocol 0.1 knew them, a `cloudstate.function.StatelessFunction`.
+    pub is_stateless_function: bool,
+    /// Names the stored data of its entities; means nothing for an action.
     pub persistence_id: Arc<str>,
     /// How long an entity may be idle before it is passivated; none: the proxy's default.
     pub passivate_after: Option<Duration>,
-}
-
-/// The kinds of entity this proxy hosts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntityKind {
-    /// `cloudstate.eventsourced.EventSourced`
-    EventSourced,
 }
 
 /// One rpc of a service.
@@ -58,8 +55,14 @@ pub struct Method {
     pub input_type_url: String,
     /// `type.googleapis.com/` and the output type.
     pub output_type_url: String,
-    /// Where the entity id stands in the request.
+    /// Whether the client sends a stream of requests.
+    pub client_streaming: bool,
+    /// Whether the client receives a stream of replies.
+    pub server_streaming: bool,
+    /// Where the entity id stands in the request; empty for an action.
     pub entity_key: EntityKeyFields,
+    /// Where its calls come from besides clients, and where its replies go besides clients.
+    pub eventing: Option<Eventing>,
     /// The rule of `google.api.http`; none: the default route.
     pub http: Option<HttpRule>,
 }
@@ -115,6 +118,7 @@ impl ServiceCatalog {
             && self.methods.len() == other.methods.len()
             && self.methods.iter().zip(&other.methods).all(|(a, b)| {
                 a.path() == b.path()
+                    && a.service.kind == b.service.kind
                     && a.service.persistence_id == b.service.persistence_id
                     && a.service.passivate_after == b.service.passivate_after
             })

@@ -10,20 +10,19 @@ use cloudstate_proto::{
     Entity, EntitySpec,
     descriptor::{DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto},
     entity_passivation_strategy::Strategy,
-    entity_type,
 };
 use prost::Message;
 
-use super::{EntityKeyFields, EntityKind, Method, Service, ServiceCatalog};
+use super::{
+    EntityKeyFields, EntityKind, Method, SUPPORTED_ENTITY_TYPES, Service, ServiceCatalog,
+    entity_kind::STATELESS_FUNCTION,
+};
 use crate::schema::Schema;
 
 /// Why a contract is refused, in words for its developer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Rejection(pub String);
-
-/// The entity types this proxy serves, as it tells them to the user function.
-pub const SUPPORTED_ENTITY_TYPES: [&str; 1] = [entity_type::EVENT_SOURCED];
 
 pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<ServiceCatalog, Rejection> {
     let mut warnings = Vec::new();
@@ -78,7 +77,10 @@ fn check_unique(entities: &[Entity]) -> Result<(), Rejection> {
         if !names.insert(&entity.service_name) {
             return Err(reject(format!("Service [{}] is registered twice", entity.service_name)));
         }
-        if let Some(other) = persistence_ids.insert(&entity.persistence_id, &entity.service_name) {
+        let stores_nothing = EntityKind::of_type(&entity.entity_type) == Some(EntityKind::Action);
+        if !stores_nothing
+            && let Some(other) = persistence_ids.insert(&entity.persistence_id, &entity.service_name)
+        {
             return Err(reject(format!(
                 "Services [{other}] and [{}] have the same persistence id [{}]: their entities would share stored data",
                 entity.service_name, entity.persistence_id
@@ -97,14 +99,15 @@ fn entity_methods(
     let descriptors =
         files.service(name).ok_or_else(|| reject(format!("Service [{name}] not found in descriptors!")))?;
     let kind = entity_kind(entity)?;
-    check_unary(name, descriptors)?;
+    check_streaming(name, kind, descriptors)?;
     let service = Arc::new(Service {
         name: name.as_str().into(),
         kind,
+        is_stateless_function: entity.entity_type == STATELESS_FUNCTION,
         persistence_id: entity.persistence_id.as_str().into(),
         passivate_after: passivate_after(entity, warnings),
     });
-    if entity.persistence_id.is_empty() {
+    if kind.is_entity() && entity.persistence_id.is_empty() {
         warnings
             .push(format!("Service [{name}] has no persistence id: its data is stored under an empty name"));
     }
@@ -112,26 +115,25 @@ fn entity_methods(
 }
 
 fn entity_kind(entity: &Entity) -> Result<EntityKind, Rejection> {
-    match entity.entity_type.as_str() {
-        entity_type::EVENT_SOURCED => Ok(EntityKind::EventSourced),
-        other => Err(reject(format!(
-            "Service [{}] has the entity type [{other}], which this proxy does not support; it supports: {}",
+    EntityKind::of_type(&entity.entity_type).ok_or_else(|| {
+        reject(format!(
+            "Service [{}] has the entity type [{}], which this proxy does not support; it supports: {}",
             entity.service_name,
+            entity.entity_type,
             SUPPORTED_ENTITY_TYPES.join(",")
-        ))),
-    }
+        ))
+    })
 }
 
-fn check_unary(service: &str, methods: &[MethodDescriptorProto]) -> Result<(), Rejection> {
-    let streamed = methods.iter().filter(|method| method.client_streaming || method.server_streaming);
-    let streamed: Vec<_> = streamed.map(|method| method.name.as_str()).collect();
-    if streamed.is_empty() {
-        return Ok(());
-    }
-    Err(reject(format!(
-        "Event sourced entities do not support streamed methods, but [{service}] has: {}",
-        streamed.join(",")
-    )))
+fn check_streaming(
+    service: &str,
+    kind: EntityKind,
+    methods: &[MethodDescriptorProto],
+) -> Result<(), Rejection> {
+    let refused = || methods.iter().filter_map(|method| Some((kind.refuses(method)?, method.name.as_str())));
+    let Some((why, _)) = refused().next() else { return Ok(()) };
+    let names: Vec<_> = refused().map(|(_, name)| name).collect();
+    Err(reject(format!("{why}, but [{service}] has: {}", names.join(","))))
 }
 
 fn passivate_after(entity: &Entity, warnings: &mut Vec<String>) -> Option<Duration> {
@@ -213,16 +215,13 @@ impl<'a> Files<'a> {
         let input = self
             .message(&method.input_type)
             .ok_or_else(|| reject(format!("{}: unknown request type {}", describe(), method.input_type)))?;
-        let entity_key = EntityKeyFields::new(&input.field, |name| self.enum_values(name))
-            .map_err(|text| reject(format!("{}: {text}", describe())))?;
-        if entity_key.is_empty() {
-            return Err(reject(format!(
-                "{}: the request type {} has no entity key: mark a field with [(.cloudstate.entity_key) = true]",
-                describe(),
-                method.input_type.trim_start_matches('.')
-            )));
-        }
         let input_type = method.input_type.trim_start_matches('.').to_owned();
+        let entity_key = match service.kind {
+            EntityKind::Action => EntityKeyFields::default(),
+            _ => self
+                .entity_key(input, &input_type)
+                .map_err(|text| reject(format!("{}: {text}", describe())))?,
+        };
         let output_type = method.output_type.trim_start_matches('.').to_owned();
         Ok(Arc::new(Method {
             service: Arc::clone(service),
@@ -231,9 +230,22 @@ impl<'a> Files<'a> {
             output_type_url: format!("type.googleapis.com/{output_type}"),
             input_type,
             output_type,
+            client_streaming: method.client_streaming,
+            server_streaming: method.server_streaming,
             entity_key,
+            eventing: method.options.as_ref().and_then(|options| options.eventing.clone()),
             http: method.options.as_ref().and_then(|options| options.http.clone()),
         }))
+    }
+
+    fn entity_key(&self, request: &DescriptorProto, name: &str) -> Result<EntityKeyFields, String> {
+        let key = EntityKeyFields::new(&request.field, |name| self.enum_values(name))?;
+        if key.is_empty() {
+            return Err(format!(
+                "the request type {name} has no entity key: mark a field with [(.cloudstate.entity_key) = true]"
+            ));
+        }
+        Ok(key)
     }
 
     /// A message by its full name with a leading dot.

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use cloudstate_proxy::{
     frontend::http_json::HttpJson,
-    routing::{BoxFuture, Call, Calls, Failure, Reply},
+    routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Requests},
     schema::{Message, MessageType},
     service_catalog::ServiceCatalog,
 };
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 
@@ -41,6 +42,18 @@ impl Calls for CannedCalls {
         self.seen.lock().unwrap().push(call);
         let answer = self.answer.lock().unwrap().clone();
         Box::pin(async { answer })
+    }
+
+    fn call_streamed(&self, call: Call) -> Replies {
+        Box::pin(self.call(call).into_stream())
+    }
+}
+
+impl CannedCalls {
+    /// Takes the last call.
+    #[track_caller]
+    pub(crate) fn last(&self) -> Call {
+        self.seen.lock().unwrap().pop().expect("the request was refused")
     }
 }
 
@@ -92,11 +105,11 @@ impl Proxy {
     /// The rpc and the request message that a request arrives as, in JSON.
     #[track_caller]
     pub(crate) fn only_call(&self) -> (String, String) {
-        let mut seen = std::mem::take(&mut *self.calls.seen.lock().unwrap());
-        let call = seen.pop().expect("the request was refused");
-        assert!(seen.is_empty(), "one request, several calls");
-        let message = self.message_type(&call.method.input_type).decode(call.payload).unwrap();
-        (call.method.name.to_string(), json_of(&message))
+        let call = self.calls.last();
+        assert!(self.calls.seen.lock().unwrap().is_empty(), "one request, several calls");
+        let (method, request) = (call.method.clone(), only_request(call));
+        let message = self.message_type(&method.input_type).decode(request).unwrap();
+        (method.name.to_string(), json_of(&message))
     }
 }
 
@@ -118,6 +131,15 @@ impl Answer {
 
     pub(crate) fn text(status: u16, body: &str) -> Self {
         Self { status, content_type: "text/plain; charset=UTF-8".to_owned(), body: body.to_owned() }
+    }
+}
+
+/// The request message of a call that has one.
+#[track_caller]
+pub(crate) fn only_request(call: Call) -> Bytes {
+    match call.requests {
+        Requests::One(request) => request,
+        Requests::Many(_) => panic!("a stream of requests"),
     }
 }
 

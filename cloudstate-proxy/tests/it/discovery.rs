@@ -56,7 +56,8 @@ async fn the_proxy_introduces_itself() {
     assert_eq!(discover.info.protocol_minor_version, 2);
     assert!(!discover.info.proxy_name.is_empty());
     assert!(!discover.info.proxy_version.is_empty());
-    assert_eq!(discover.info.supported_entity_types, [entity_type::EVENT_SOURCED]);
+    let all = [entity_type::EVENT_SOURCED, entity_type::VALUE_ENTITY, entity_type::CRDT, entity_type::ACTION];
+    assert_eq!(discover.info.supported_entity_types, all);
     assert_eq!(discover.extensions.as_deref(), Some("status-code"));
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloudstate_proto::{EntitySpec, entity_type};
+use cloudstate_proto::{Entity, EntitySpec, entity_type};
 use cloudstate_proxy::{Proxy, frontend::http_json::HttpJson, service_catalog::ServiceCatalog};
 use proptest::{prelude::*, test_runner::TestRunner};
 use prost::Message;
@@ -53,9 +53,10 @@ fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
         ),
         (
             "an unsupported entity type",
-            with(|spec| spec.entities[0].entity_type = entity_type::CRDT.to_owned()),
-            "Service [test.Things] has the entity type [cloudstate.crdt.Crdt], which this proxy does not support; \
-             it supports: cloudstate.eventsourced.EventSourced",
+            with(|spec| spec.entities[0].entity_type = "test.Unknown".to_owned()),
+            "Service [test.Things] has the entity type [test.Unknown], which this proxy does not support; it \
+             supports: cloudstate.eventsourced.EventSourced,cloudstate.valueentity.ValueEntity,\
+             cloudstate.crdt.Crdt,cloudstate.action.ActionProtocol",
         ),
         (
             "streamed methods",
@@ -64,6 +65,27 @@ fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
                      rpc C(Request) returns (stream Reply);",
             ),
             "Event sourced entities do not support streamed methods, but [test.Things] has: A,C",
+        ),
+        (
+            "streamed methods of a value entity",
+            of_type(entity_type::VALUE_ENTITY, methods("rpc A(Request) returns (stream Reply);")),
+            "Value entities do not support streamed methods, but [test.Things] has: A",
+        ),
+        (
+            "a CRDT entity with streams of requests",
+            of_type(
+                entity_type::CRDT,
+                methods(
+                    "rpc A(stream Request) returns (Reply); rpc B(Request) returns (stream Reply); \
+                     rpc C(stream Request) returns (stream Reply);",
+                ),
+            ),
+            "CRDT entities do not support methods with a stream of requests, but [test.Things] has: A,C",
+        ),
+        (
+            "a CRDT entity without a key",
+            of_type(entity_type::CRDT, methods("rpc A(Reply) returns (stream Reply);")),
+            "test.Things/A: the request type test.Reply has no entity key",
         ),
         (
             "no entity key",
@@ -224,6 +246,13 @@ fn methods(methods: &str) -> EntitySpec {
         service Things { METHODS }
     "#;
     spec_of(&contract.replace("METHODS", methods), &[THINGS])
+}
+
+/// The same contract, its services of this entity type.
+fn of_type(entity_type: &str, spec: EntitySpec) -> EntitySpec {
+    let entities =
+        spec.entities.into_iter().map(|entity| Entity { entity_type: entity_type.to_owned(), ..entity });
+    EntitySpec { entities: entities.collect(), ..spec }
 }
 
 /// A contract whose entity key is declared so.

@@ -132,7 +132,7 @@ where
 {
     let (head, body) = request.into_parts();
     let payload = request::payload(binding, &head.uri, &head.headers, body, max_request_size).await?;
-    let reply = calls.call(Call { method: binding.method.clone(), payload }).await?;
+    let reply = calls.call(Call::new(Arc::clone(&binding.method), payload)).await?;
     response::from_reply(binding, reply)
 }
 

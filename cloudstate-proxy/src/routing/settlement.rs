@@ -1,0 +1,209 @@
+//! Carrying out what a user function decided: side effects in order, then the reply or the forward.
+
+use std::{sync::Arc, time::Duration};
+
+use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
+use futures_util::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    BoxStream, Failure, NoReply, Reply, Router,
+    first::first,
+    reply_headers::{MAX_HEADER_BYTES, fit},
+    router::{Payloads, Routed},
+    trace::{MAX_HOPS, Trace},
+};
+use crate::{code::Code, entities::Answer, service_catalog::Method};
+
+/// The place of a call in the chain that a client began.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// What is called.
+    pub(super) method: Arc<Method>,
+    /// What the client called: its reply type is the one the client expects.
+    pub(super) origin: Arc<Method>,
+    /// What came before.
+    pub(super) trace: Trace,
+}
+
+/// What became of an answer.
+pub(super) enum Settled {
+    /// The reply itself.
+    Reply(Reply),
+    /// The replies of the target it was forwarded to, which has been called.
+    Forwarded(BoxStream<Result<Reply, NoReply>>),
+}
+
+impl Settled {
+    /// For a caller that takes one reply.
+    pub(super) async fn one(self) -> Result<Reply, NoReply> {
+        match self {
+            Settled::Reply(reply) => Ok(reply),
+            Settled::Forwarded(replies) => first(replies).await,
+        }
+    }
+
+    /// For a caller that takes any number of replies.
+    pub(super) fn many(self) -> BoxStream<Result<Reply, NoReply>> {
+        match self {
+            Settled::Reply(reply) => futures_util::stream::iter([Ok(reply)]).boxed(),
+            Settled::Forwarded(replies) => replies,
+        }
+    }
+}
+
+impl Router {
+    /// Carries out `answer`.
+    pub(super) async fn settle(&self, answer: Answer, cause: &Link) -> Result<Settled, NoReply> {
+        match answer {
+            Answer::Decided { action, side_effects } => {
+                for effect in side_effects {
+                    self.side_effect(effect, cause).await?;
+                }
+                self.conclude(action, cause)
+            }
+            Answer::Failed(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Carries out the action of an answer whose side effects are done.
+    pub(super) fn conclude(&self, action: Option<Action>, cause: &Link) -> Result<Settled, NoReply> {
+        match action {
+            Some(Action::Forward(forward)) => Ok(Settled::Forwarded(self.forward(forward, cause)?)),
+            Some(Action::Reply(reply)) => Ok(Settled::Reply(self.reply_of(reply, &cause.origin))),
+            Some(Action::Failure(failure)) => Err(NoReply::Refused(Failure {
+                code: Code::from_number(failure.grpc_status_code),
+                description: failure.description,
+            })),
+            None => Ok(Settled::Reply(Reply::default())),
+        }
+    }
+
+    fn forward(&self, forward: Forward, cause: &Link) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
+        let trace = self.follow(cause, "forwarded from")?;
+        let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
+        Ok(self.replies(Routed {
+            payloads: payload_for(&method, forward.payload),
+            metadata: forward.metadata.unwrap_or_default(),
+            link: Link { method, origin: Arc::clone(&cause.origin), trace },
+        }))
+    }
+
+    async fn side_effect(&self, effect: SideEffect, cause: &Link) -> Result<(), NoReply> {
+        let synchronous = effect.synchronous;
+        match self.effect_call(effect, cause) {
+            Ok(call) if synchronous => self.finish(call).await,
+            Ok(call) => self.start(call).await,
+            Err(failure) if synchronous => Err(failure.into()),
+            // It was reported, and is not our caller's business.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn effect_call(&self, effect: SideEffect, cause: &Link) -> Result<Routed, Failure> {
+        let trace = self.follow(cause, "side-effect of")?;
+        let method = self.target(&effect.service_name, &effect.command_name, &trace)?;
+        Ok(Routed {
+            payloads: payload_for(&method, effect.payload),
+            metadata: effect.metadata.unwrap_or_default(),
+            link: Link { origin: Arc::clone(&method), method, trace },
+        })
+    }
+
+    /// Carries out a synchronous side effect to its end. What it replies, a failure included, is dropped.
+    async fn finish(&self, call: Routed) -> Result<(), NoReply> {
+        let done = if call.link.method.server_streaming {
+            let limit = self.relay_timeout();
+            tokio::time::timeout(limit, drain(self.replies(call)))
+                .await
+                .unwrap_or_else(|_| Err(unfinished(limit)))
+        } else {
+            Box::pin(self.reply(call)).await.map(drop)
+        };
+        match done {
+            Ok(()) | Err(NoReply::Refused(_)) => Ok(()),
+            Err(broken) => Err(broken),
+        }
+    }
+
+    /// Starts an asynchronous side effect; waits only while too many are under way.
+    async fn start(&self, call: Routed) -> Result<(), NoReply> {
+        let permit = self.async_effect_permit().await;
+        if call.link.method.service.kind.is_entity() && !call.link.method.server_streaming {
+            // Delivered here and not in a task of its own, so that effects on one entity keep their order. What
+            // becomes of it is not our caller's business.
+            let _ = self.deliver(call, permit);
+            return Ok(());
+        }
+        let replies = self.replies(call);
+        tokio::spawn(drain_holding(permit, replies));
+        Ok(())
+    }
+
+    /// One hop more, unless there were too many: a circle, which its developer must hear of.
+    fn follow(&self, cause: &Link, how: &str) -> Result<Trace, Failure> {
+        cause.trace.extended(how, &cause.method).ok_or_else(|| {
+            let text = format!("more than {MAX_HOPS} forwards and side effects followed one call");
+            self.report(format!("{text}{}", cause.trace));
+            Failure::new(Code::FailedPrecondition, text)
+        })
+    }
+
+    fn target(&self, service: &str, command: &str, trace: &Trace) -> Result<Arc<Method>, Failure> {
+        let catalog = self.catalog();
+        if let Some(method) = catalog.find(service, command) {
+            return Ok(Arc::clone(method));
+        }
+        let text = if catalog.has_service(service) {
+            format!("Service [{service}] does not have a command named: [{command}]")
+        } else {
+            format!("Service [{service}] unknown")
+        };
+        self.report(format!("{text}{trace}"));
+        Err(Failure::new(Code::Internal, text))
+    }
+
+    fn reply_of(&self, reply: cloudstate_proto::Reply, origin: &Method) -> Reply {
+        let payload = reply.payload.map(|payload| {
+            if payload.type_url != origin.output_type_url {
+                self.report(format!(
+                    "Warning: {}.{}: Expected reply type_url to be [{}] but was [{}].",
+                    origin.service.name, origin.name, origin.output_type_url, payload.type_url
+                ));
+            }
+            payload.value
+        });
+        let mut metadata = reply.metadata;
+        if metadata.as_mut().is_some_and(|metadata| !fit(metadata)) {
+            self.report(format!(
+                "Warning: {}.{}: The reply has more metadata than the {MAX_HEADER_BYTES} bytes that response headers may take; the rest is left out.",
+                origin.service.name, origin.name
+            ));
+        }
+        Reply { payload, metadata }
+    }
+}
+
+/// The payload as it is; one that is absent becomes an empty message, because libraries insist on one.
+fn payload_for(method: &Method, payload: Option<Any>) -> Payloads {
+    let empty = || Any { type_url: method.input_type_url.clone(), value: Default::default() };
+    Payloads::One(payload.unwrap_or_else(empty))
+}
+
+async fn drain(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<(), NoReply> {
+    while let Some(reply) = replies.next().await {
+        reply?;
+    }
+    Ok(())
+}
+
+async fn drain_holding(permit: Option<OwnedSemaphorePermit>, replies: BoxStream<Result<Reply, NoReply>>) {
+    // What becomes of it is not our caller's business.
+    let _ = drain(replies).await;
+    drop(permit);
+}
+
+fn unfinished(limit: Duration) -> NoReply {
+    let text = format!("a synchronous side effect was not finished within {} s", limit.as_secs_f32());
+    Failure::new(Code::DeadlineExceeded, text).into()
+}
