@@ -3,14 +3,13 @@
 use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use http::{Response, StatusCode};
 use tokio::{net::TcpListener, sync::watch};
-use tonic::body::Body;
 
 use crate::{
     Serving, Settings, Status,
     entities::Entities,
-    frontend::{Frontend, Listener, http_json::HttpJson, text},
+    frontend::{Frontend, Listener, Reflection, http_json::HttpJson, serve_without_contract},
+    management::Management,
     routing::Router,
     service_catalog::{Rejection, ServiceCatalog},
     user_function::{Connection, Dial, Discovered, discover},
@@ -21,6 +20,7 @@ pub(crate) struct Host {
     pub(crate) settings: Settings,
     pub(crate) dial: Dial,
     pub(crate) entities: Arc<Entities>,
+    pub(crate) management: Arc<Management>,
     pub(crate) status: watch::Sender<Status>,
     /// Why the user function cannot be reached now; none: it can.
     pub(crate) unreachable: watch::Sender<Option<String>>,
@@ -139,6 +139,8 @@ impl Host {
         );
         let frontend = Arc::new(Frontend {
             router: Router::new(Arc::clone(&catalog), Arc::clone(&self.entities)),
+            reflection: Arc::new(Reflection::new(&catalog)),
+            management: Arc::clone(&self.management),
             catalog,
             http_json,
             max_request_size: self.settings.max_request_size,
@@ -162,35 +164,27 @@ impl Host {
             }
         }
         let listen = listener.as_ref().map_or(self.settings.listen, Listener::address);
+        let services = frontend.catalog.services().map(|service| service.name.to_string()).collect();
         let routes = frontend.http_json.routes().to_vec();
         let warnings = frontend.catalog.warnings().to_vec();
-        self.status.send_replace(Status::Serving(Arc::new(Serving { listen, routes, warnings })));
+        self.status.send_replace(Status::Serving(Arc::new(Serving { listen, services, routes, warnings })));
     }
 
     async fn listen(&self) -> io::Result<Listener> {
         let tcp: TcpListener = Listener::bind(self.settings.listen).await?;
         let frontend = Arc::clone(&self.frontend);
-        let status = self.status.subscribe();
+        let management = Arc::clone(&self.management);
         Listener::serve(tcp, move |request| {
             let frontend = frontend.load_full();
-            let status = status.clone();
+            let management = Arc::clone(&management);
             async move {
                 match frontend {
                     Some(frontend) => frontend.serve(request).await,
-                    None => Ok(nothing_served(&status.borrow())),
+                    None => serve_without_contract(&management, request).await,
                 }
             }
         })
     }
-}
-
-/// The answer while a changed contract is rejected; gRPC clients read a 503 as UNAVAILABLE.
-fn nothing_served(status: &Status) -> Response<Body> {
-    let sentence = match status {
-        Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
-        _ => "there is no valid contract to serve yet".to_owned(),
-    };
-    text(StatusCode::SERVICE_UNAVAILABLE, sentence).map(Body::new)
 }
 
 fn or_unnamed(name: &str) -> &str {

@@ -92,6 +92,8 @@ pub enum Status {
 pub struct Serving {
     /// Where.
     pub listen: SocketAddr,
+    /// The full names of the services, in the order of declaration.
+    pub services: Vec<String>,
     /// The HTTP routes, in the order of declaration. Every rpc is also served over gRPC.
     pub routes: Vec<Route>,
     /// What is accepted but should be mended.
@@ -141,16 +143,18 @@ impl Proxy {
             stopping: stopped.clone(),
             entities: Arc::clone(&entities),
         });
-        let management = open_management(&settings, &management).await?;
+        let ports = open_management(&settings, &management).await?;
         let graceful_termination_timeout = settings.graceful_termination_timeout;
         let frontend = Arc::new(ArcSwapOption::empty());
-        let host = Host { settings, dial, entities: Arc::clone(&entities), status, unreachable, frontend };
+        let entities_of_host = Arc::clone(&entities);
+        let host =
+            Host { settings, dial, entities: entities_of_host, management, status, unreachable, frontend };
         let host = tokio::spawn(host.run(stopped));
         Ok(Self {
             status: status_seen,
             stop,
             host,
-            management,
+            management: ports,
             entities,
             store,
             graceful_termination_timeout,

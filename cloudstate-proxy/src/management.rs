@@ -46,16 +46,29 @@ impl Management {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed\n");
         }
         match request.uri().path() {
-            "/alive" | "/live" => text(StatusCode::OK, "OK\n"),
+            "/alive" | "/live" => self.alive(),
             "/ready" => self.ready().await,
             "/metrics" => self.metrics(),
             _ => text(StatusCode::NOT_FOUND, "there are /ready, /alive and /metrics\n"),
         }
     }
 
-    async fn ready(&self) -> Response<Full<Bytes>> {
+    pub(crate) fn alive(&self) -> Response<Full<Bytes>> {
+        text(StatusCode::OK, "OK\n")
+    }
+
+    pub(crate) async fn ready(&self) -> Response<Full<Bytes>> {
+        let reasons = self.reasons_not_ready().await;
+        if reasons.is_empty() {
+            return text(StatusCode::OK, "OK\n");
+        }
+        text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    }
+
+    /// Why nothing should be sent here now; empty: everything works.
+    pub(crate) async fn reasons_not_ready(&self) -> Vec<String> {
         if *self.stopping.borrow() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the proxy is stopping\n");
+            return vec!["the proxy is stopping".to_owned()];
         }
         let mut reasons = Vec::new();
         match &*self.status.borrow() {
@@ -76,10 +89,7 @@ impl Management {
             Ok(Err(error)) => reasons.push(format!("the store does not work: {error}")),
             Err(_) => reasons.push("the store does not answer".to_owned()),
         }
-        if reasons.is_empty() {
-            return text(StatusCode::OK, "OK\n");
-        }
-        text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+        reasons
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {

@@ -1,8 +1,11 @@
 //! What clients reach: gRPC and HTTP/JSON on one port, over HTTP/1.1 and HTTP/2 in clear text.
 
 mod grpc;
+mod health;
 pub mod http_json;
 mod listener;
+mod pages;
+mod reflection;
 
 use std::{
     convert::Infallible,
@@ -14,15 +17,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
 pub(crate) use listener::Listener;
+pub(crate) use reflection::Reflection;
 
 use crate::{
-    frontend::http_json::HttpJson,
+    Status,
+    frontend::{http_json::HttpJson, pages::Page},
+    management::Management,
     routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Router},
     service_catalog::ServiceCatalog,
 };
@@ -31,6 +37,8 @@ use crate::{
 pub(crate) struct Frontend {
     pub(crate) catalog: Arc<ServiceCatalog>,
     pub(crate) http_json: HttpJson,
+    pub(crate) reflection: Arc<Reflection>,
+    pub(crate) management: Arc<Management>,
     pub(crate) router: Router,
     pub(crate) max_request_size: usize,
     /// How long a request may take, the sending of its body included.
@@ -43,6 +51,11 @@ impl Frontend {
         if is_grpc(&request) {
             return Ok(grpc::serve(self, request).await);
         }
+        if let Some(page) = Page::of(&request)
+            && !self.http_json.has_route(request.method(), request.uri().path())
+        {
+            return Ok(show(page, &self.management, request.method()).await);
+        }
         let calls = RequestCalls::new(&self.router);
         let serving = self.http_json.serve(request, &calls, self.max_request_size);
         let response = tokio::time::timeout(self.request_timeout, serving).await;
@@ -50,8 +63,33 @@ impl Frontend {
             true => text(StatusCode::GATEWAY_TIMEOUT, UNFINISHED),
             false => text(StatusCode::REQUEST_TIMEOUT, STALLED),
         });
-        Ok(response.map(|body| Body::new(body.map_err(|never| match never {}))))
+        Ok(response.map(full))
     }
+}
+
+/// What is answered while a changed contract is rejected; gRPC clients read a 503 as UNAVAILABLE.
+pub(crate) async fn serve_without_contract(
+    management: &Management,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if let Some(page) = Page::of(&request) {
+        return Ok(show(page, management, request.method()).await);
+    }
+    let sentence = match &*management.status.borrow() {
+        Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
+        _ => "there is no valid contract to serve yet".to_owned(),
+    };
+    Ok(text(StatusCode::SERVICE_UNAVAILABLE, sentence).map(full))
+}
+
+async fn show(page: Page, management: &Management, method: &Method) -> Response<Body> {
+    let response = page.show(management).await;
+    // HTTP/2 does not drop the body of an answer to HEAD for us.
+    response.map(|body| full(if method == Method::HEAD { Full::default() } else { body }))
+}
+
+fn full(body: Full<Bytes>) -> Body {
+    Body::new(body.map_err(|never| match never {}))
 }
 
 const STALLED: &str = "the request was not sent in time";

@@ -52,9 +52,9 @@ pub enum SchemaError {
 
 /// A descriptor set whose files stay bytes, since decoding them into types loses what those do not know.
 #[derive(Clone, PartialEq, prost::Message)]
-struct RawSet {
+pub(super) struct RawSet {
     #[prost(bytes = "bytes", repeated, tag = "1")]
-    file: Vec<Bytes>,
+    pub(super) file: Vec<Bytes>,
 }
 
 struct File {

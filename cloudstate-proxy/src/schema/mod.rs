@@ -4,6 +4,7 @@
 //! stand behind them.
 
 mod descriptor_set;
+mod file_index;
 mod json;
 mod text;
 
@@ -17,6 +18,7 @@ use prost_reflect::{
 };
 
 pub use descriptor_set::SchemaError;
+pub(crate) use file_index::FileIndex;
 pub use json::{InvalidJson, Unprintable};
 pub use text::InvalidText;
 

@@ -82,6 +82,11 @@ impl ServiceCatalog {
         &self.methods
     }
 
+    /// All services, in the order of declaration; one without rpcs is not served.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.methods.chunk_by(|a, b| Arc::ptr_eq(&a.service, &b.service)).map(|methods| &methods[0].service)
+    }
+
     /// The method that gRPC calls by `path`: `/<service>/<rpc>`.
     pub fn by_path(&self, path: &str) -> Option<&Arc<Method>> {
         self.by_path.get(path)

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use cloudstate_proxy::{Proxy, Serving, Settings, Status, storage::StoreUrl};
+use tonic::transport::Channel;
 
 use crate::{
     client::{Client, Page},
@@ -46,6 +47,12 @@ pub(crate) async fn serving(proxy: &Proxy) -> Arc<Serving> {
         Status::Serving(serving) => Arc::clone(serving),
         other => panic!("{other:?}"),
     }
+}
+
+/// A gRPC channel to where clients are served.
+pub(crate) async fn channel(proxy: &Proxy) -> Channel {
+    let listen = serving(proxy).await.listen;
+    Channel::from_shared(format!("http://{listen}")).unwrap().connect_lazy()
 }
 
 /// Waits until the contract is refused.

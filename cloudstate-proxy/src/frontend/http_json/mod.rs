@@ -77,6 +77,11 @@ impl HttpJson {
         &self.routes
     }
 
+    /// Whether the path belongs to a route, be it with another method.
+    pub fn has_route(&self, method: &Method, path: &str) -> bool {
+        self.table.find(method, path) != Found::Nothing
+    }
+
     /// Serves one request. A body of more than `max_request_size` bytes is refused as soon as it is seen to be
     /// larger.
     pub async fn serve<B>(

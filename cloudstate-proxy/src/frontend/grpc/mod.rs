@@ -1,33 +1,51 @@
 //! gRPC, straight from wire bytes: messages are passed on exactly as they came in.
 
+mod codec;
+
 use std::{pin::Pin, sync::Arc};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use cloudstate_proto::{Metadata, metadata_entry::Value};
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http_body::Body as HttpBody;
 use tonic::{
     Code as GrpcCode, Status,
     body::Body,
-    codec::{
-        BufferSettings, Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings,
-        EncodeBuf, Encoder,
-    },
+    codec::{CompressionEncoding, EnabledCompressionEncodings},
     metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue},
     server::{Grpc, UnaryService},
 };
 
-use super::{Frontend, RequestCalls};
+use self::codec::BytesCodec;
+use super::{Frontend, Reflection, RequestCalls, health};
 use crate::{
     routing::{Call, Calls, Failure, Reply},
     service_catalog::Method,
 };
 
-pub(super) async fn serve(frontend: &Frontend, request: Request<Incoming>) -> Response<Body> {
-    let Some(method) = frontend.catalog.by_path(request.uri().path()) else {
-        let text = format!("{} is not served here", request.uri().path());
-        return Status::unimplemented(shortened(text)).into_http();
-    };
+/// Serves the rpcs of the contract, and those of the proxy itself.
+pub(super) async fn serve<B>(frontend: &Frontend, request: Request<B>) -> Response<Body>
+where
+    B: HttpBody + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    let path = request.uri().path();
+    if let Some(method) = frontend.catalog.by_path(path) {
+        call(frontend, method, request).await
+    } else if Reflection::is_at(path) {
+        frontend.reflection.serve(request, frontend.management.stopping.clone()).await
+    } else if let Some(rpc) = health::Rpc::at(path) {
+        rpc.serve(&frontend.management, request).await
+    } else {
+        Status::unimplemented(shortened(format!("{path} is not served here"))).into_http()
+    }
+}
+
+async fn call<B>(frontend: &Frontend, method: &Arc<Method>, request: Request<B>) -> Response<Body>
+where
+    B: HttpBody + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
     let calls = RequestCalls::new(&frontend.router);
     let call = Unary { method: Arc::clone(method), calls: &calls };
     let mut gzip = EnabledCompressionEncodings::default();
@@ -147,49 +165,4 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// Passes messages on without looking at them.
-struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buf: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buf.put(item);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(1024, 32 * 1024)
-    }
-}
-
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buf.copy_to_bytes(buf.remaining())))
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(1024, 32 * 1024)
-    }
 }
