@@ -76,6 +76,7 @@ mod tests {
     fn each_route_has_its_curl_line() {
         let serving = Serving {
             listen: ([0, 0, 0, 0], 9000).into(),
+            services: Vec::new(),
             routes: vec![
                 route("POST", "/cart/u1/items/add", Some(r#"{"name":"tea"}"#)),
                 route("GET", "/carts/u1", None),
