@@ -29,6 +29,7 @@ mod dev;
 mod logging;
 mod proxy;
 mod stop;
+mod traces;
 
 use std::{error::Error as _, fmt::Write as _, io, process::ExitCode};
 
@@ -88,6 +89,8 @@ enum Error {
     ProxyFailed(String),
     #[error(transparent)]
     Dev(#[from] dev::Error),
+    #[error("cannot send traces to `{0}`")]
+    Traces(String, #[source] opentelemetry_otlp::ExporterBuildError),
     #[error("cannot set up the process")]
     Process(#[from] io::Error),
 }
@@ -95,7 +98,7 @@ enum Error {
 impl Error {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Setting(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Setting(_) | Self::Usage(_) | Self::Traces(..) => ExitCode::from(2),
             Self::Start(_) | Self::ProxyFailed(_) | Self::Dev(_) | Self::Process(_) => ExitCode::FAILURE,
         }
     }
@@ -110,6 +113,7 @@ impl Error {
             Self::Start(StartError::Management(..)) => {
                 Some("choose another address with --management, or --management off")
             }
+            Self::Traces(..) => Some("write an URL such as --otlp http://127.0.0.1:4317"),
             Self::Start(StartError::Store(_)) => Some("another store is chosen with --store"),
             _ => None,
         }

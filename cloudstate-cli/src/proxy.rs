@@ -4,7 +4,12 @@ use cloudstate_proxy::{Proxy, Serving, Settings, Status, settings};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::{Error, environment, logging, stop::Stop};
+use crate::{
+    Error, environment,
+    logging::{self, Format},
+    stop::Stop,
+    traces::Traces,
+};
 
 /// Host a user function: keep its state and serve its clients
 ///
@@ -15,7 +20,15 @@ use crate::{Error, environment, logging, stop::Stop};
 pub(crate) struct Arguments {
     #[command(flatten)]
     settings: settings::Arguments,
+    /// What a line of the log on stderr looks like
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "CLOUDSTATE_LOG_FORMAT", help_heading = SEEING_IT)]
+    log_format: Format,
+    /// Send traces to an OpenTelemetry collector over gRPC (OTLP), for example http://127.0.0.1:4317
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", help_heading = SEEING_IT)]
+    otlp: Option<String>,
 }
+
+const SEEING_IT: &str = "Seeing it";
 
 const EXAMPLES: &str = "\
 A flag wins over an argument of the reference proxy, which wins over the environment.
@@ -31,11 +44,12 @@ Is it ready? curl localhost:8558/ready";
 
 /// Serves until a signal or a failure.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
-    logging::start("info");
+    logging::start("info", arguments.log_format);
     let settings = arguments.settings.resolve(environment, Settings::default())?;
     for warning in arguments.settings.warnings() {
         warn!("{warning}");
     }
+    let traces = arguments.otlp.as_deref().map(Traces::export_to).transpose()?;
     let mut stop = Stop::listen()?;
     let proxy = Proxy::start(settings).await?;
     let outcome = tokio::select! {
@@ -43,6 +57,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         reason = failure(proxy.status()) => Err(Error::ProxyFailed(reason)),
     };
     proxy.shutdown().await;
+    if let Some(traces) = traces {
+        traces.flush().await;
+    }
     outcome
 }
 

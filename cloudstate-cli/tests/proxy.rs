@@ -72,3 +72,33 @@ fn a_taken_port_is_an_error_that_names_the_flag() {
         assert!(said.contains(&format!("choose another address with {flag}")), "{said}");
     }
 }
+
+#[test]
+fn the_log_can_be_json() {
+    for arguments in [&["--log-format=json"][..], &["--log-format", "json", "-Dakka.loglevel=DEBUG"]] {
+        let (mut proxy, mut log) = waiting_proxy(arguments);
+        let read = read_to(&mut log, "waiting for the user function");
+        proxy.kill().unwrap();
+        proxy.wait().unwrap();
+        for line in read.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            for field in ["timestamp", "level", "message", "target"] {
+                assert!(line[field].is_string(), "no {field} in {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_collector_that_is_no_url_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_cloudstate"))
+        .args(["proxy", "--store=memory", "--management=off", "--listen=127.0.0.1:0", "--otlp=not a url"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(
+        printed.contains("cannot send traces to `not a url`") && printed.contains("http://127.0.0.1:4317"),
+        "{printed}"
+    );
+}

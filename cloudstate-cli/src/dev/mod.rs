@@ -104,7 +104,7 @@ enum Reason {
 
 /// Develops until a signal or a failure.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
-    logging::start("warn");
+    logging::start("warn", logging::Format::Text);
     if arguments.settings.names_user_function() {
         return Err(CommandError::Usage("--user-function: dev starts the user function itself"));
     }
