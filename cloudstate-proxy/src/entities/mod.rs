@@ -1,5 +1,6 @@
 //! The live entities: at most one instance per entity id, each with a mailbox and a task of its own.
 
+mod crdt;
 mod envelope;
 mod event_sourced;
 mod mailbox;
