@@ -30,7 +30,7 @@ use crate::{code::Code, routing::Failure, storage::StoredCrdt};
 
 /// What happens to an entity.
 #[derive(Clone, Debug)]
-pub(crate) enum Input {
+pub(super) enum Input {
     /// A command arrived.
     Command(Incoming),
     /// The answer to [`Output::Load`].
@@ -58,28 +58,28 @@ pub(crate) enum Input {
 
 /// How a stream ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(super) enum End {
     /// The user function completed it.
     Completed,
     /// The user function failed it.
     Failed(String),
     /// The user function's process is gone, with all its streams.
-    Lost(String),
+    Lost,
 }
 
 /// A command on its way to the entity.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Incoming {
-    pub(crate) token: Token,
-    pub(crate) name: String,
-    pub(crate) payload: Any,
+pub(super) struct Incoming {
+    pub(super) token: Token,
+    pub(super) name: String,
+    pub(super) payload: Any,
     /// Its method is server-streaming.
-    pub(crate) streamed: bool,
+    pub(super) streamed: bool,
 }
 
 /// What the shell must do, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Output {
+pub(super) enum Output {
     /// Read the state.
     Load,
     /// Open a stream to the user function.
@@ -108,7 +108,7 @@ pub(crate) enum Output {
 
 /// What the metrics count and the shell cannot see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Observation {
+pub(super) enum Observation {
     Activated,
     Recovered,
     Crashed,
@@ -117,13 +117,13 @@ pub(crate) enum Observation {
 
 /// What one entity may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// Commands without an answer, those included that wait to be sent.
-    pub(crate) commands: usize,
+    pub(super) commands: usize,
     /// Open client streams.
-    pub(crate) streams: usize,
+    pub(super) streams: usize,
     /// Bytes of its state.
-    pub(crate) state_bytes: usize,
+    pub(super) state_bytes: usize,
 }
 
 /// How often a command is sent again when the process that had it went away.
@@ -135,7 +135,7 @@ const RECOVERY_FAILED: &str = "Error recovering CRDT state";
 
 /// The state machine.
 #[derive(Debug)]
-pub(crate) struct Lifecycle {
+pub(super) struct Lifecycle {
     service_name: String,
     entity_id: String,
     limits: Limits,
@@ -170,7 +170,7 @@ struct Waiting {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(service_name: impl Into<String>, entity_id: impl Into<String>, limits: Limits) -> Self {
+    pub(super) fn new(service_name: impl Into<String>, entity_id: impl Into<String>, limits: Limits) -> Self {
         Self {
             service_name: service_name.into(),
             entity_id: entity_id.into(),
@@ -184,7 +184,7 @@ impl Lifecycle {
     }
 
     /// There is, or will be, a stream that nobody needs.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         match self.phase {
             Phase::Opening => self.waiting.is_empty(),
             Phase::Live => self.sent.is_quiet() && self.replica.is_settled(),
@@ -192,7 +192,12 @@ impl Lifecycle {
         }
     }
 
-    pub(crate) fn step(&mut self, input: Input, out: &mut Vec<Output>) {
+    /// As many answers wait for the store as may: what the user function writes has to wait, too.
+    pub(super) fn is_congested(&self) -> bool {
+        self.replica.is_congested()
+    }
+
+    pub(super) fn step(&mut self, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Command(command) => self.on_command(command, out),
             Input::Loaded(result) => self.on_loaded(result, out),
@@ -512,7 +517,7 @@ impl Lifecycle {
             Phase::Dormant | Phase::Loading | Phase::Opening | Phase::Settling => {}
             Phase::Closing => self.closed(out),
             Phase::Live => match end {
-                End::Lost(_) => self.lost(out),
+                End::Lost => self.lost(out),
                 // Nobody was waiting: a user function may end an idle stream, for example when it restarts.
                 _ if !self.sent.is_missed() => {
                     self.fail_sent(&Failure::new(Code::Unavailable, UNEXPECTED_TERMINATION), out);

@@ -386,7 +386,7 @@ fn a_state_that_is_too_large_fails_its_command_and_crashes_the_entity() {
 
 #[test]
 fn an_idle_stream_may_be_ended_by_the_user_function() {
-    for end in [End::Completed, End::Failed("gone".to_owned()), End::Lost("gone".to_owned())] {
+    for end in [End::Completed, End::Failed("gone".to_owned()), End::Lost] {
         assert_eq!(script(&mut live(0), [Input::StreamEnded(end)]), ["stop"]);
     }
 }
@@ -607,7 +607,7 @@ fn without_a_user_function_commands_wait_their_time() {
 fn when_the_process_is_lost_unanswered_commands_go_to_the_next_one() {
     let mut lifecycle = watched(0);
     script(&mut lifecycle, [command(3), streamed(4), command(5), reply(5, plus(1)), Input::ClientGone(4)]);
-    let lost = || Input::StreamEnded(End::Lost("killed".to_owned()));
+    let lost = || Input::StreamEnded(End::Lost);
     assert_eq!(script(&mut lifecycle, [lost()]), ["answer 4: Unavailable Unexpected entity termination"]);
     // The reply had come: it is stored and told, before the state is read again.
     let settled = script(&mut lifecycle, [command(6), WRITTEN]);

@@ -18,6 +18,8 @@ use super::{
 };
 use crate::{code::Code, routing::Failure};
 
+/// So many answers may wait for a write.
+const MAX_HELD: usize = 256;
 /// The reference proxy's text.
 const NOT_STORED: &str = "Failed to update CRDT at requested write consistency";
 
@@ -99,6 +101,11 @@ impl Replica {
     /// Everything is stored and told.
     pub(super) fn is_settled(&self) -> bool {
         self.stored == self.changes && self.held.is_empty()
+    }
+
+    /// No more answers should be added before a write ends.
+    pub(super) fn is_congested(&self) -> bool {
+        self.held.len() >= MAX_HELD
     }
 
     /// Does what the user function has done to its own copy; whether that was a change. Every write consistency is

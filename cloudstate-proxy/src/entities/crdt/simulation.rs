@@ -286,7 +286,7 @@ impl World {
             2 => out(Out::StreamedMessage(CrdtStreamedMessage { command_id: 999, ..Default::default() })),
             3 => Input::StreamEnded(End::Completed),
             4 => Input::StreamEnded(End::Failed("broken".to_owned())),
-            _ => Input::StreamEnded(End::Lost("killed".to_owned())),
+            _ => Input::StreamEnded(End::Lost),
         };
         if matches!(input, Input::StreamEnded(_)) {
             self.function = None;
