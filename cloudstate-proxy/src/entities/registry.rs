@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Envelope, Environment, mailbox};
+use super::{Envelope, Environment, crdt, mailbox};
 use crate::{code::Code, routing::Failure, service_catalog::EntityKind, storage::EntityKey};
 
 /// Locks are held for a map operation only; this many keep them apart.
@@ -57,7 +57,7 @@ impl Entities {
     /// Gives `envelope` to the entity, which is started if it is not live.
     pub(crate) fn deliver(self: &Arc<Self>, key: EntityKey, mut envelope: Envelope) {
         let kind = envelope.method.service.kind;
-        if kind != EntityKind::EventSourced {
+        if !matches!(kind, EntityKind::EventSourced | EntityKind::Crdt) {
             return envelope.fail(Failure::new(Code::Unimplemented, "this kind of entity is not hosted yet"));
         }
         let mut shard = self.shard(&key);
@@ -101,8 +101,9 @@ impl Entities {
 fn start(kind: EntityKind, entity: LiveEntity) {
     match kind {
         EntityKind::EventSourced => drop(tokio::spawn(mailbox::run(entity))),
+        EntityKind::Crdt => drop(tokio::spawn(crdt::run(entity))),
         // Refused before an entity is made.
-        EntityKind::Value | EntityKind::Crdt | EntityKind::Action => {}
+        EntityKind::Value | EntityKind::Action => {}
     }
 }
 

@@ -55,7 +55,7 @@ impl<P: EntityProtocol> EntityStream<P> {
 
     /// Of a stream that ended: whether its connection ends as well, so that it is the process that goes away and not
     /// this entity alone that failed.
-    pub(crate) async fn is_connection_lost(&self) -> bool {
+    pub(crate) async fn has_lost_connection(self) -> bool {
         let connection = &self.place.connection;
         if !connection.is_open().await {
             return true;

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::storage::StoredCrdt;
 
-const LIVES: u64 = 3_000;
+const LIVES: u64 = 2_000;
 const STEPS: usize = 150;
 const LIMITS: Limits = Limits { commands: 6, streams: 3, state_bytes: 1 << 20 };
 

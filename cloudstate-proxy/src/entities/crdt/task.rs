@@ -216,7 +216,7 @@ impl EntityTask {
             Some(ended) if !stream.half_close && !self.lifecycle.is_idle() => {
                 self.stream.ending =
                     Some(Box::pin(
-                        async move { if ended.is_connection_lost().await { End::Lost } else { end } },
+                        async move { if ended.has_lost_connection().await { End::Lost } else { end } },
                     ));
                 None
             }
