@@ -1,4 +1,4 @@
-//! A process that is killed while it appends.
+//! A process that is killed while it stores.
 //!
 //! The test starts its own binary again as the victim; [`victim`] does nothing unless it is started so.
 
@@ -10,15 +10,18 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use cloudstate_proto::Any;
-use cloudstate_proxy::storage::{Append, EntityKey, Store, StoreUrl, open};
+use cloudstate_proto::{Any, Metadata};
+use cloudstate_proxy::storage::{
+    Append, Change, Consumer, EntityKey, Source, Store, StoreUrl, StoredCrdt, open,
+};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-use crate::{append, cart, open_file, payload, read};
+use crate::{append, cart, message, open_file, payload, read, read_log};
 
 const STORE: &str = "CLOUDSTATE_TEST_STORE";
 const ENTITIES: u64 = 40;
+const WRITERS: u64 = 10;
 const EVENTS_PER_APPEND: u64 = 3;
 
 /// The test binary again, as that one test, with `path` as its store. It talks on stderr, for stdout is libtest's.
@@ -32,9 +35,9 @@ fn start(test: &str, path: &Path) -> Child {
         .unwrap()
 }
 
-/// Every acknowledged append is there, none twice, none in part, and the next process starts at once.
+/// Every acknowledged append and write is there, none twice, none in part, and the next process starts at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn acknowledged_appends_survive_a_kill() {
+async fn what_was_acknowledged_survives_a_kill() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store.db");
     let mut acknowledged = HashMap::new();
@@ -58,7 +61,13 @@ async fn acknowledged_appends_survive_a_kill() {
         victim.wait().unwrap();
 
         let store = open_file(&path).await;
-        for (entity, &sequence) in &acknowledged {
+        let (carts, writers): (Vec<_>, Vec<_>) =
+            acknowledged.iter().partition(|(name, _)| name.starts_with('c'));
+        for (writer, &number) in writers {
+            assert_written(&*store, writer, number).await;
+        }
+        let mut logged = 0;
+        for (entity, &sequence) in carts {
             let entity = cart(entity);
             let events = read(&*store, &entity).await;
             assert!(events.len() as u64 >= sequence, "{entity}: {} of {sequence}", events.len());
@@ -69,18 +78,40 @@ async fn acknowledged_appends_survive_a_kill() {
             }
             let snapshot = store.snapshot(&entity).await.unwrap().expect("every append has a snapshot");
             assert_eq!(snapshot.sequence, events.len() as u64);
+            logged += events.len();
         }
+        // Those that were killed before their first acknowledgement are in the log as well.
+        let log = read_log(&*store, &Source::EventLog(cart("").persistence_id), 0).await;
+        assert!(log.len() >= logged && log.iter().map(|it| it.position).eq(1..=log.len() as u64));
         store.close().await;
     }
-    assert_eq!(acknowledged.len() as u64, ENTITIES);
+    assert_eq!(acknowledged.len() as u64, ENTITIES + WRITERS);
 }
 
-/// Appends to many entities at once, for ever, and says what was acknowledged.
+/// A writer's writes are there as a whole up to the last one acknowledged, or one more.
+async fn assert_written(store: &dyn Store, writer: &str, acknowledged: u64) {
+    let entity = entity_of(writer);
+    let offset = store.offset(&consumer_of(writer)).await.unwrap().expect("a write was acknowledged");
+    assert!((acknowledged..=acknowledged + 1).contains(&offset), "{writer}: {offset} of {acknowledged}");
+    let text = offset.to_string();
+    assert_eq!(store.value(&entity).await.unwrap(), Some(payload(&text)), "{writer}");
+    assert_eq!(store.crdt(&entity).await.unwrap(), Some(StoredCrdt::State(payload(&text))), "{writer}");
+    let messages = read_log(store, &Source::Topic(writer.into()), 0).await;
+    let numbers = messages.into_iter().map(|message| message.payload);
+    assert!(
+        numbers.eq((1..=offset).map(|number| payload(&number.to_string()))),
+        "{writer}: one message each"
+    );
+}
+
+/// Stores for many at once, for ever, and says what was acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn victim() {
     let Some(path) = env::var_os(STORE) else { return };
     let store = open_file(Path::new(&path)).await;
-    join_all((0..ENTITIES).map(|n| append_for_ever(&*store, n))).await;
+    let appends = join_all((0..ENTITIES).map(|n| append_for_ever(&*store, n)));
+    let writes = join_all((0..WRITERS).map(|n| write_for_ever(&*store, n)));
+    tokio::join!(appends, writes);
 }
 
 async fn append_for_ever(store: &dyn Store, n: u64) {
@@ -90,6 +121,33 @@ async fn append_for_ever(store: &dyn Store, n: u64) {
         last = store.append(numbered(&entity, last)).await.unwrap();
         eprintln!("c{n} {last}");
     }
+}
+
+/// Each write counts one up in every way a write can.
+async fn write_for_ever(store: &dyn Store, n: u64) {
+    let writer = format!("w{n}");
+    let (entity, consumer) = (entity_of(&writer), consumer_of(&writer));
+    let mut number = store.offset(&consumer).await.unwrap().unwrap_or(0);
+    loop {
+        number += 1;
+        let text = number.to_string();
+        let changes = vec![
+            Change::Value { entity: entity.clone(), state: Some(payload(&text)) },
+            message(&writer, "", &text, Metadata::default()),
+            Change::Offset { consumer: consumer.clone(), position: number },
+            Change::Crdt { entity: entity.clone(), state: Some(payload(&text)) },
+        ];
+        store.write(changes).await.unwrap();
+        eprintln!("{writer} {number}");
+    }
+}
+
+fn entity_of(writer: &str) -> EntityKey {
+    EntityKey { persistence_id: "written".into(), entity_id: writer.into() }
+}
+
+fn consumer_of(writer: &str) -> Consumer {
+    Consumer { group: writer.into(), source: Source::Topic("numbers".into()) }
 }
 
 /// Events that carry their own sequence, and a snapshot.

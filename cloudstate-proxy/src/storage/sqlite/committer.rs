@@ -270,12 +270,15 @@ impl Counts {
 mod tests {
     use std::{task, thread};
 
-    use cloudstate_proto::Any;
+    use cloudstate_proto::{Any, Metadata};
     use rusqlite::Connection;
     use tempfile::TempDir;
 
-    use super::{super::schema, *};
-    use crate::storage::{BoxFuture, EntityKey};
+    use super::{
+        super::{log, schema},
+        *,
+    };
+    use crate::storage::{BoxFuture, EntityKey, Source};
 
     /// Appends are queued before the committer runs, so what shares a commit is known.
     struct Scene {
@@ -283,6 +286,7 @@ mod tests {
         queue: CommitQueue,
         committer: Committer,
         appends: Vec<BoxFuture<Result<u64, StoreError>>>,
+        grown: watch::Receiver<u64>,
     }
 
     impl Scene {
@@ -291,16 +295,24 @@ mod tests {
             let path = folder.path().join("store.db");
             schema::create_if_missing(&path).unwrap();
             let place = Place::of(&path).unwrap();
-            let (growth, _) = watch::channel(0);
+            let (growth, grown) = watch::channel(0);
             let writer = schema::open_writer(&path).unwrap();
             let (queue, committer) = Committer::new(writer, place, growth, Arc::default());
-            Self { folder, queue, committer, appends: Vec::new() }
+            Self { folder, queue, committer, appends: Vec::new(), grown }
         }
 
         fn queue(&mut self, append: Append) {
+            self.wait_for(self.queue.clone().append(append));
+        }
+
+        fn queue_write(&mut self, changes: Vec<Change>) {
+            let write = self.queue.clone().write(changes);
+            self.wait_for(async { write.await.map(|()| 0) });
+        }
+
+        fn wait_for(&mut self, stored: impl Future<Output = Result<u64, StoreError>> + Send + 'static) {
             // Without tokio's budget, which would make one task that polls this much wait.
-            let append = tokio::task::unconstrained(self.queue.clone().append(append));
-            let mut append: BoxFuture<_> = Box::pin(append);
+            let mut append: BoxFuture<_> = Box::pin(tokio::task::unconstrained(stored));
             let polled = append.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop()));
             assert!(polled.is_pending(), "nobody commits yet");
             self.appends.push(append);
@@ -308,7 +320,7 @@ mod tests {
 
         /// Lets the committer work until all is done.
         async fn run(self) -> (Vec<Result<u64, StoreError>>, Counters) {
-            let Self { folder: _folder, queue, committer, appends } = self;
+            let Self { folder: _folder, queue, committer, appends, .. } = self;
             let thread = thread::spawn(move || committer.run());
             let mut results = Vec::new();
             for append in appends {
@@ -351,6 +363,42 @@ mod tests {
         let expected =
             Counters { commits: 1, appends: 100, events: 100, conflicts: 1, ..Counters::default() };
         assert_eq!(counters, expected);
+    }
+
+    #[tokio::test]
+    async fn writes_take_their_place_among_appends() {
+        let mut scene = Scene::new();
+        let grown = scene.grown.clone();
+        let message = |text: &'static str| Change::Message {
+            topic: "t".into(),
+            subject: "".into(),
+            payload: Any { type_url: "t".to_owned(), value: text.into() },
+            metadata: Metadata::default(),
+        };
+        scene.queue_write(vec![message("1"), message("2")]);
+        scene.queue(append("c1", 1, 10));
+        scene.queue(append("c1", 0, 10));
+        scene.queue_write(vec![message("3"), Change::TrimTopic { topic: "t".into(), through: 1 }]);
+        scene.queue(append("c1", 1, 10));
+        let path = scene.folder.path().join("store.db");
+        let reader = schema::open_reader(&path).unwrap();
+
+        let Scene { folder: _folder, queue, committer, appends, .. } = scene;
+        let thread = thread::spawn(move || committer.run());
+        let mut results = Vec::new();
+        for append in appends {
+            results.push(append.await);
+        }
+        assert!(results.remove(1).unwrap_err().is_conflict());
+        assert_eq!(results.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 0, 2]);
+        let expected =
+            Counters { commits: 1, appends: 2, events: 2, conflicts: 1, writes: 2, ..Counters::default() };
+        assert_eq!(queue.counters(), expected);
+        assert_eq!(*grown.borrow(), 1, "once for all");
+        let left = log::log(&reader, &Source::Topic("t".into()), 0).unwrap();
+        assert_eq!(left.iter().map(|entry| &*entry.payload.value).collect::<Vec<_>>(), [b"2", b"3"]);
+        queue.close().await;
+        thread.join().unwrap();
     }
 
     #[tokio::test]

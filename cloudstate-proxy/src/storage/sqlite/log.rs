@@ -19,6 +19,10 @@ use crate::storage::{LogEntry, MAX_TRIMMED_MESSAGES, Source, StoreError, limits:
 /// The number of positions in one block of the journal. A part of the format.
 const BLOCK: i64 = 256;
 
+/// The most blocks that one page walks through, so that looking for rare events holds up no other reader. At least two:
+/// every block has an event, but in the first it may be before the page.
+const PAGE_BLOCKS: i64 = 64;
+
 /// `CROSS` keeps SQLite from changing the order of the loops, which is the order of the result.
 const EVENT_LOG: &str = "
     SELECT event.position, entity_id, sequence, stored_at, type_url, payload
@@ -26,7 +30,12 @@ const EVENT_LOG: &str = "
     CROSS JOIN event ON event.position BETWEEN max(block * ?3, ?2 + 1) AND block * ?3 + ?3 - 1
     LEFT JOIN entity ON entity.id = event.entity
     LEFT JOIN payload_type ON payload_type.id = event.payload_type
-    WHERE event_block.persistence_id = ?1 AND block >= (?2 + 1) / ?3
+    WHERE event_block.persistence_id = ?1
+      AND block BETWEEN (?2 + 1) / ?3 AND (
+          SELECT max(block) FROM (
+              SELECT block FROM event_block
+              WHERE persistence_id = ?1 AND block >= (?2 + 1) / ?3
+              ORDER BY block LIMIT ?4))
       AND (entity.persistence_id = ?1 OR entity.id IS NULL)
     ORDER BY block, event.position";
 
@@ -122,7 +131,7 @@ pub(super) fn log(connection: &Connection, source: &Source, after: u64) -> Resul
 fn events(connection: &Connection, persistence_id: &str, after: u64) -> Result<Vec<LogEntry>, StoreError> {
     let mut page = Page::new();
     let mut statement = connection.prepare_cached(EVENT_LOG)?;
-    let mut rows = statement.query(params![persistence_id, to_bound(after), BLOCK])?;
+    let mut rows = statement.query(params![persistence_id, to_bound(after), BLOCK, PAGE_BLOCKS])?;
     while !page.is_full()
         && let Some(row) = rows.next()?
     {
