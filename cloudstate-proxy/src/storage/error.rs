@@ -26,6 +26,7 @@ enum Kind {
     TooLarge { what: &'static str, bytes: usize, limit: usize },
     BeyondPositions(u64),
     Full,
+    NearlyFull { free_mib: u64, needed_mib: u64 },
     Unavailable,
     Corrupt(String),
     Closed,
@@ -45,12 +46,12 @@ impl StoreError {
 
     /// True when there is no room for more, or [soon](super::Store::check) none. Works again as soon as there is.
     pub fn is_full(&self) -> bool {
-        matches!(self.kind, Kind::Full)
+        matches!(self.kind, Kind::Full | Kind::NearlyFull { .. })
     }
 
     /// True when the same may succeed later: the store is full, its disk failed, or somebody keeps it locked.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self.kind, Kind::Full | Kind::Unavailable)
+        self.is_full() || matches!(self.kind, Kind::Unavailable)
     }
 
     /// True when the stored data breaks its own rules: a damaged file, a gap in a history.
@@ -77,6 +78,10 @@ impl StoreError {
 
     pub(super) fn full(source: impl Error + Send + Sync + 'static) -> Self {
         Self { kind: Kind::Full, source: Some(Arc::new(source)) }
+    }
+
+    pub(super) fn nearly_full(free_mib: u64, needed_mib: u64) -> Self {
+        Self::new(Kind::NearlyFull { free_mib, needed_mib })
     }
 
     pub(super) fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
@@ -115,6 +120,10 @@ impl fmt::Display for StoreError {
                 write!(f, "{position} is no position of a log; the last there can be is {MAX_POSITION}")
             }
             Kind::Full => f.write_str("the store has no room left: make room on its disk"),
+            Kind::NearlyFull { free_mib, needed_mib } => write!(
+                f,
+                "the disk of the store has {free_mib} MiB left where at least {needed_mib} MiB are needed: make room on it"
+            ),
             Kind::Unavailable => f.write_str("the store cannot be used now"),
             Kind::Corrupt(broken) => {
                 write!(f, "the stored data is damaged: {broken}; restore the store from a backup")

@@ -38,6 +38,7 @@ macro_rules! conformance_of {
             log {
                 events_of_a_persistence_id_come_in_the_order_they_were_stored
                 a_reader_from_any_position_misses_nothing
+                rare_events_are_found
                 messages_come_back_in_order_and_unchanged
                 a_trimmed_topic_keeps_its_positions
                 a_trim_is_bounded

@@ -445,6 +445,13 @@ mod tests {
         assert_eq!(store("c1", 1, 100).await.unwrap(), 2, "what fits still goes in");
         assert!(store("c2", 0, 100_000).await.unwrap_err().is_full());
         queue.clone().check().await.unwrap();
+        let state = Some(Any { type_url: "t".to_owned(), value: vec![7; 100_000].into() });
+        let value = |id: &str| EntityKey { persistence_id: "value".into(), entity_id: id.into() };
+        let write = queue.clone().write(vec![
+            Change::Value { entity: value("small"), state: Some(Any::default()) },
+            Change::Value { entity: value("large"), state },
+        ]);
+        assert!(write.await.unwrap_err().is_full());
 
         let shell = Connection::open(folder.path().join("store.db")).unwrap();
         shell.execute_batch("DROP TABLE ballast").unwrap();
@@ -454,7 +461,9 @@ mod tests {
             .unwrap();
         assert_eq!(stored, "c11,c12,c21", "what failed left nothing behind");
         let counters = queue.counters();
-        assert_eq!((counters.failed_commits, counters.appends), (2, 3));
+        assert_eq!((counters.failed_commits, counters.appends, counters.writes), (3, 3, 0));
+        let values: i64 = shell.query_row("SELECT count(*) FROM value", [], |row| row.get(0)).unwrap();
+        assert_eq!(values, 0, "not even the part that would fit");
         queue.close().await;
         thread.join().unwrap();
     }

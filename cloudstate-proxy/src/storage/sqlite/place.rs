@@ -12,7 +12,7 @@ use crate::storage::{StoreError, error::Refusal};
 
 /// With less room than this on its disk a store is not ready. The log alone takes ten times as much under load.
 #[cfg(unix)]
-const MIN_FREE_BYTES: u64 = 16 * 1024 * 1024;
+const MIN_FREE_MIB: u64 = 16;
 
 pub(super) struct Place {
     path: PathBuf,
@@ -45,7 +45,7 @@ impl Place {
             Ok(disk) => {
                 #[allow(clippy::useless_conversion, reason = "narrower on other systems")]
                 let (blocks, bytes) = (u64::from(disk.blocks_available()), u64::from(disk.fragment_size()));
-                enough_room(&self.path, blocks.saturating_mul(bytes))
+                enough_room(blocks.saturating_mul(bytes))
             }
             Err(_) => Ok(()),
         }
@@ -58,15 +58,9 @@ impl Place {
 }
 
 #[cfg(unix)]
-fn enough_room(path: &Path, free: u64) -> Result<(), StoreError> {
-    const MIB: u64 = 1024 * 1024;
-    if free >= MIN_FREE_BYTES {
-        return Ok(());
-    }
-    let (path, free, needed) = (path.display(), free / MIB, MIN_FREE_BYTES / MIB);
-    let short =
-        format!("the file system of {path} has {free} MiB left where at least {needed} MiB are needed");
-    Err(StoreError::full(io::Error::new(io::ErrorKind::StorageFull, short)))
+fn enough_room(free_bytes: u64) -> Result<(), StoreError> {
+    let free = free_bytes / (1024 * 1024);
+    if free >= MIN_FREE_MIB { Ok(()) } else { Err(StoreError::nearly_full(free, MIN_FREE_MIB)) }
 }
 
 #[cfg(unix)]
@@ -87,20 +81,14 @@ fn identity(_: &Metadata) -> Identity {}
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::error::Error;
-
     use super::*;
 
     #[test]
     fn a_disk_with_little_room_is_reported_in_time() {
-        let path = Path::new("/data/store.db");
-        enough_room(path, MIN_FREE_BYTES).unwrap();
-        let error = enough_room(path, MIN_FREE_BYTES - 1).unwrap_err();
-        assert!(error.is_full(), "{error}");
-        assert_eq!(
-            error.source().unwrap().to_string(),
-            "the file system of /data/store.db has 15 MiB left where at least 16 MiB are needed"
-        );
+        enough_room(16 << 20).unwrap();
+        let error = enough_room((16 << 20) - 1).unwrap_err();
+        assert!(error.is_full() && error.is_unavailable(), "{error}");
+        assert!(error.to_string().contains("has 15 MiB left where at least 16 MiB are needed"), "{error}");
     }
 
     #[test]

@@ -83,6 +83,25 @@ pub(super) async fn a_reader_from_any_position_misses_nothing(store: Arc<dyn Sto
     }
 }
 
+/// However many others are between them, and however few come in one page.
+pub(super) async fn rare_events_are_found(store: Arc<dyn Store>) {
+    let (rare, common) = (of("rare", "1"), of("common", "1"));
+    for n in 0..150 {
+        store.append(append(&rare, n, [&n.to_string()])).await.unwrap();
+        let events = vec![Any::default(); 300];
+        store
+            .append(Append { entity: common.clone(), expected: n * 300, events, snapshot: None })
+            .await
+            .unwrap();
+    }
+    let found = read_log(&*store, &Source::EventLog("rare".into()), 0).await;
+    assert!(found.iter().map(|entry| entry.sequence).eq(1..=150));
+    for (one, next) in found.iter().zip(&found[1..]) {
+        let page = store.log(&Source::EventLog("rare".into()), one.position).await.unwrap();
+        assert_eq!(page.first(), Some(next));
+    }
+}
+
 pub(super) async fn messages_come_back_in_order_and_unchanged(store: Arc<dyn Store>) {
     let before = SystemTime::now() - Duration::from_millis(1);
     let rich = metadata(&[("ce-id", "1"), ("ce-id", "2"), ("", "\0ä")]);
