@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod actions;
 pub mod code;
 mod entities;
 pub mod frontend;

@@ -15,6 +15,7 @@ use super::{
     trace::Trace,
 };
 use crate::{
+    actions::{Actions, Invocation, Payloads},
     code::Code,
     entities::{Entities, Envelope},
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
@@ -31,6 +32,7 @@ pub(crate) struct Router(Arc<Inner>);
 struct Inner {
     catalog: Arc<ServiceCatalog>,
     entities: Arc<Entities>,
+    actions: Actions,
     async_effects: Arc<Semaphore>,
 }
 
@@ -40,12 +42,8 @@ pub(super) struct Routed {
     pub(super) payloads: Payloads,
     /// Reaches actions only.
     pub(super) metadata: Metadata,
-}
-
-/// The request messages of a call, with their types.
-pub(super) enum Payloads {
-    One(Any),
-    Many(BoxStream<Result<Any, Failure>>),
+    /// Held by an asynchronous side effect until there is an answer to it.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Calls for Router {
@@ -56,28 +54,33 @@ impl Calls for Router {
 
     fn call_streamed(&self, call: Call) -> Replies {
         let replies = self.replies(Routed::by_client(call));
-        until_failure(replies).map(|reply| reply.map_err(NoReply::into_failure)).boxed()
+        for_client(replies)
     }
 }
 
 impl Router {
     pub(crate) fn new(catalog: Arc<ServiceCatalog>, entities: Arc<Entities>) -> Self {
         let async_effects = Arc::new(Semaphore::new(MAX_ASYNC_EFFECTS));
-        Self(Arc::new(Inner { catalog, entities, async_effects }))
+        let actions = Actions::new(Arc::clone(entities.environment()));
+        Self(Arc::new(Inner { catalog, entities, actions, async_effects }))
+    }
+
+    /// Has an action carry out what a consumer of events received: the action gets exactly this payload.
+    ///
+    /// The replies, of which an rpc without a stream of replies has one, end after the first `Err`.
+    pub(crate) fn consume(&self, method: Arc<Method>, payload: Any, metadata: Metadata) -> Replies {
+        let link = Link { origin: Arc::clone(&method), method, trace: Trace::default() };
+        let replies = self.replies(Routed { link, payloads: Payloads::One(payload), metadata, permit: None });
+        for_client(replies)
     }
 
     /// Carries out a call for a caller that takes one reply.
     pub(super) async fn reply(&self, call: Routed) -> Result<Reply, NoReply> {
         let method = &call.link.method;
-        if method.server_streaming {
-            return first(self.replies(call)).await;
+        if method.service.kind.is_entity() && !method.server_streaming {
+            return decided(self.deliver(call)?).await?.one().await;
         }
-        match method.service.kind {
-            EntityKind::Action => Err(actions_to_come().into()),
-            EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt => {
-                decided(self.deliver(call, None)?).await?.one().await
-            }
-        }
+        first(self.replies(call)).await
     }
 
     /// Carries out a call for a caller that takes any number of replies. An entity has the command when this
@@ -85,25 +88,40 @@ impl Router {
     pub(super) fn replies(&self, call: Routed) -> BoxStream<Result<Reply, NoReply>> {
         let method = &call.link.method;
         let replies = match method.service.kind {
-            EntityKind::Action => Err(actions_to_come()),
+            EntityKind::Action => self.call_action(call),
             EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt if method.server_streaming => {
                 self.deliver_streamed(call)
             }
             EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt => {
-                self.deliver(call, None).map(|settled| many(decided(settled)))
+                self.deliver(call).map(|settled| many(decided(settled)))
             }
         };
         replies.unwrap_or_else(|failure| only(failure.into()))
     }
 
-    /// Puts the command of a unary rpc into the mailbox of its entity; `permit` is given back when the entity has
-    /// decided.
+    /// Calls an action, and carries out its answers one after the other: the next one is asked for when the effects
+    /// and the forward of the one before are done.
+    fn call_action(&self, call: Routed) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
+        let Routed { link, payloads, metadata, mut permit } = call;
+        let method = Arc::clone(&link.method);
+        if !method.client_streaming && matches!(payloads, Payloads::Many(_)) {
+            return Err(one_request_only(&method));
+        }
+        let answers = self.0.actions.call(Invocation { method, payloads, metadata });
+        let router = self.clone();
+        let replies = answers.flat_map(move |answer| {
+            permit.take();
+            many(router.clone().settle_in_any_case(answer, link.clone()))
+        });
+        Ok(replies.boxed())
+    }
+
+    /// Puts the command of a unary rpc into the mailbox of its entity.
     pub(super) fn deliver(
         &self,
         call: Routed,
-        permit: Option<OwnedSemaphorePermit>,
     ) -> Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure> {
-        let Routed { link, payloads, .. } = call;
+        let Routed { link, payloads, permit, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
         let method = Arc::clone(&link.method);
         let (responder, settled) = Responder::unary(self.clone(), link, permit);
@@ -170,7 +188,7 @@ impl Routed {
             ),
         };
         let link = Link { origin: Arc::clone(&method), method, trace: Trace::default() };
-        Self { link, payloads, metadata }
+        Self { link, payloads, metadata, permit: None }
     }
 }
 
@@ -190,12 +208,12 @@ fn only(failed: NoReply) -> BoxStream<Result<Reply, NoReply>> {
 }
 
 /// Ends the replies with the first failure, and cancels what would come after it.
-fn until_failure(replies: BoxStream<Result<Reply, NoReply>>) -> BoxStream<Result<Reply, NoReply>> {
+fn for_client(replies: BoxStream<Result<Reply, NoReply>>) -> Replies {
     let replies = stream::unfold(Some(replies), |replies| async {
         let mut replies = replies?;
         let reply = replies.next().await?;
         let rest = reply.is_ok().then_some(replies);
-        Some((reply, rest))
+        Some((reply.map_err(NoReply::into_failure), rest))
     });
     replies.boxed()
 }
@@ -203,8 +221,4 @@ fn until_failure(replies: BoxStream<Result<Reply, NoReply>>) -> BoxStream<Result
 fn one_request_only(method: &Method) -> Failure {
     let text = format!("{}.{} takes one request message, not a stream", method.service.name, method.name);
     Failure::new(Code::Unimplemented, text)
-}
-
-fn actions_to_come() -> Failure {
-    Failure::new(Code::Unimplemented, "actions are not hosted yet")
 }

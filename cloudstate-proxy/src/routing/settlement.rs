@@ -4,16 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
 use futures_util::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     BoxStream, Failure, NoReply, Reply, Router,
     first::first,
     reply_headers::{MAX_HEADER_BYTES, fit},
-    router::{Payloads, Routed},
+    router::Routed,
     trace::{MAX_HOPS, Trace},
 };
-use crate::{code::Code, entities::Answer, service_catalog::Method};
+use crate::{actions::Payloads, code::Code, entities::Answer, service_catalog::Method};
 
 /// The place of a call in the chain that a client began.
 #[derive(Clone)]
@@ -66,6 +65,23 @@ impl Router {
         }
     }
 
+    /// The same for an answer that the caller reads itself: its side effects are carried out also when the caller goes
+    /// away meanwhile.
+    pub(super) async fn settle_in_any_case(self, answer: Answer, cause: Link) -> Result<Settled, NoReply> {
+        match answer {
+            Answer::Decided { action, side_effects } if side_effects.is_empty() => {
+                self.conclude(action, &cause)
+            }
+            Answer::Failed(failure) => Err(failure.into()),
+            with_effects => {
+                let settling = tokio::spawn(async move { self.settle(with_effects, &cause).await });
+                settling.await.unwrap_or_else(|error| {
+                    Err(Failure::new(Code::Internal, format!("the side effects broke off: {error}")).into())
+                })
+            }
+        }
+    }
+
     /// Carries out the action of an answer whose side effects are done.
     pub(super) fn conclude(&self, action: Option<Action>, cause: &Link) -> Result<Settled, NoReply> {
         match action {
@@ -86,6 +102,7 @@ impl Router {
             payloads: payload_for(&method, forward.payload),
             metadata: forward.metadata.unwrap_or_default(),
             link: Link { method, origin: Arc::clone(&cause.origin), trace },
+            permit: None,
         }))
     }
 
@@ -107,6 +124,7 @@ impl Router {
             payloads: payload_for(&method, effect.payload),
             metadata: effect.metadata.unwrap_or_default(),
             link: Link { origin: Arc::clone(&method), method, trace },
+            permit: None,
         })
     }
 
@@ -127,16 +145,15 @@ impl Router {
     }
 
     /// Starts an asynchronous side effect; waits only while too many are under way.
-    async fn start(&self, call: Routed) -> Result<(), NoReply> {
-        let permit = self.async_effect_permit().await;
+    async fn start(&self, mut call: Routed) -> Result<(), NoReply> {
+        call.permit = self.async_effect_permit().await;
         if call.link.method.service.kind.is_entity() && !call.link.method.server_streaming {
             // Delivered here and not in a task of its own, so that effects on one entity keep their order. What
             // becomes of it is not our caller's business.
-            let _ = self.deliver(call, permit);
+            let _ = self.deliver(call);
             return Ok(());
         }
-        let replies = self.replies(call);
-        tokio::spawn(drain_holding(permit, replies));
+        tokio::spawn(drain(self.replies(call)));
         Ok(())
     }
 
@@ -195,12 +212,6 @@ async fn drain(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<(), NoR
         reply?;
     }
     Ok(())
-}
-
-async fn drain_holding(permit: Option<OwnedSemaphorePermit>, replies: BoxStream<Result<Reply, NoReply>>) {
-    // What becomes of it is not our caller's business.
-    let _ = drain(replies).await;
-    drop(permit);
 }
 
 fn unfinished(limit: Duration) -> NoReply {

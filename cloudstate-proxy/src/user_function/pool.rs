@@ -9,14 +9,17 @@ use std::{
 };
 
 use cloudstate_proto::{
-    EXTENSIONS_HEADER, STATUS_CODE_EXTENSION, action::action_protocol_client::ActionProtocolClient,
+    EXTENSIONS_HEADER, STATUS_CODE_EXTENSION,
+    action::{ActionCommand, ActionResponse},
 };
+use futures_util::Stream;
+use http::uri::PathAndQuery;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, client::Grpc, metadata::MetadataValue};
+use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue};
 
 use super::{Connection, Dial, EntityProtocol, EntityStream, codec::SmallBufferCodec};
 
@@ -279,16 +282,19 @@ pub(crate) struct ActionCall {
 }
 
 impl ActionCall {
-    /// A client that calls on this connection.
-    pub(crate) fn client(&self) -> ActionProtocolClient<Connection> {
+    /// Makes the call at `path`; resolves when the response headers have come. All four shapes look like this.
+    pub(crate) async fn open(
+        &self,
+        path: PathAndQuery,
+        commands: impl Stream<Item = ActionCommand> + Send + 'static,
+    ) -> Result<Streaming<ActionResponse>, Status> {
         let connection = self.place.connection.clone();
         let origin = connection.origin();
-        ActionProtocolClient::with_origin(connection, origin).max_decoding_message_size(self.max_message_size)
-    }
-
-    /// A request that says which extensions were agreed.
-    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
-        request(message, self.status_codes)
+        let mut grpc = Grpc::with_origin(connection, origin).max_decoding_message_size(self.max_message_size);
+        // The error that has the reason as its source, for whoever asks whether the call was sent.
+        grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        let request = request(commands, self.status_codes);
+        Ok(grpc.streaming(request, path, SmallBufferCodec::default()).await?.into_inner())
     }
 
     /// Whether field 4 of a failure means something.

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod action_calls;
 mod client;
 mod contract;
 mod hosted;
+mod streams;
 mod user_function;
 
+mod actions;
 mod crashes;
 mod discovery;
 mod durability;

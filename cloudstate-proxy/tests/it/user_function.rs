@@ -11,6 +11,7 @@ pub(crate) use cloudstate_proto::eventsourced::event_sourced_stream_out::Message
 use cloudstate_proto::{
     Any, ClientAction, Command, EXTENSIONS_HEADER, EntitySpec, ProxyInfo, Reply as WireReply, SideEffect,
     UserFunctionError,
+    action::action_protocol_server::ActionProtocolServer,
     client_action::Action,
     entity_discovery_server::{EntityDiscovery, EntityDiscoveryServer},
     eventsourced::{
@@ -28,7 +29,10 @@ use tokio::{
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
-use crate::contract::{self, Reply, any};
+use crate::{
+    action_calls::{ActionCall, Actions, StatelessFunction},
+    contract::{self, Reply, any},
+};
 
 /// Nothing that a test waits for takes this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,6 +75,7 @@ pub(crate) struct UserFunction {
     pub(crate) discovers: mpsc::UnboundedReceiver<Discover>,
     pub(crate) reports: mpsc::UnboundedReceiver<String>,
     pub(crate) streams: mpsc::UnboundedReceiver<Stream>,
+    pub(crate) action_calls: mpsc::UnboundedReceiver<ActionCall>,
     /// Dropped, it finishes what it has and takes nothing new.
     retire: Option<oneshot::Sender<()>>,
     /// Its own, so that all it does ends with it. Always there until it is dropped.
@@ -91,6 +96,8 @@ impl UserFunction {
         let (discovers_seen, discovers) = mpsc::unbounded_channel();
         let (reports_seen, reports) = mpsc::unbounded_channel();
         let (streams_seen, streams) = mpsc::unbounded_channel();
+        let (action_calls_seen, action_calls) = mpsc::unbounded_channel();
+        let actions = ActionProtocolServer::new(Actions(action_calls_seen));
         let discovery = Discovery {
             spec: setup.spec,
             extensions: setup.extensions,
@@ -106,6 +113,8 @@ impl UserFunction {
         let server = Server::builder()
             .max_concurrent_streams(setup.max_concurrent_streams)
             .add_service(EntityDiscoveryServer::new(discovery))
+            .add_service(StatelessFunction(actions.clone()))
+            .add_service(actions)
             .add_service(
                 EventSourcedServer::new(Entities(streams_seen)).max_decoding_message_size(usize::MAX),
             );
@@ -115,7 +124,15 @@ impl UserFunction {
             let _ = retired.await;
         };
         runtime.spawn(server.serve_with_incoming_shutdown(connections, retired));
-        Self { address, discovers, reports, streams, retire: Some(retire), runtime: Some(runtime) }
+        Self {
+            address,
+            discovers,
+            reports,
+            streams,
+            action_calls,
+            retire: Some(retire),
+            runtime: Some(runtime),
+        }
     }
 
     /// One that serves [`contract::spec`].
@@ -161,6 +178,11 @@ impl UserFunction {
         let mut stream = self.stream().await;
         let init = stream.init().await;
         (stream, init)
+    }
+
+    /// The next call of an action.
+    pub(crate) async fn action_call(&mut self) -> ActionCall {
+        soon("a call of an action", self.action_calls.recv()).await.unwrap()
     }
 
     /// The next report.
