@@ -320,6 +320,51 @@ async fn a_gap_in_a_history_is_damage() {
     assert!(error.to_string().contains("after event 2 of entity \"c7\""), "{error}");
 }
 
+/// What the schema lets in but our rules do not: each is damage to whoever reads it, and makes the store unready.
+#[tokio::test]
+async fn what_breaks_the_rules_is_damage() {
+    let consumer = Consumer { group: "g".into(), source: Source::Topic("t".into()) };
+    for (broken, what) in [
+        ("DELETE FROM entity", "event log"),
+        ("DELETE FROM payload_type", "value"),
+        ("DELETE FROM payload_type", "crdt"),
+        ("DELETE FROM payload_type", "topic"),
+        ("UPDATE message SET metadata = x'ff'", "topic"),
+        ("UPDATE message SET stored_at = -1", "topic"),
+        ("UPDATE message SET subject = CAST(x'ff' AS TEXT)", "topic"),
+        ("UPDATE dead_letter SET attempts = 1 << 40", "dead letters"),
+        ("UPDATE dead_letter SET metadata = x'0a'", "dead letters"),
+        ("DELETE FROM consumer", "dead letters"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("store.db");
+        let store = open_file(&path).await;
+        store.append(append(&cart("c1"), 0, ["a"])).await.unwrap();
+        store.write(vec![message("t", "s", "a", metadata(&[]))]).await.unwrap();
+        let entry = store.log(&consumer.source, 0).await.unwrap().remove(0);
+        let letter = DeadLetter { consumer: consumer.clone(), entry, attempts: 1, error: String::new() };
+        let changes = vec![
+            Change::Value { entity: cart("c1"), state: Some(payload("v")) },
+            Change::Crdt { entity: cart("c1"), state: Some(payload("c")) },
+            Change::DeadLetter(letter),
+        ];
+        store.write(changes).await.unwrap();
+        store.check().await.unwrap();
+
+        let shell = Connection::open(&path).unwrap();
+        shell.execute_batch(&format!("PRAGMA foreign_keys = OFF; {broken}")).unwrap();
+        let error = match what {
+            "event log" => store.log(&Source::EventLog("shopping-cart".into()), 0).await.unwrap_err(),
+            "topic" => store.log(&consumer.source, 0).await.unwrap_err(),
+            "value" => store.value(&cart("c1")).await.unwrap_err(),
+            "crdt" => store.crdt(&cart("c1")).await.unwrap_err(),
+            _ => store.dead_letters(0).await.unwrap_err(),
+        };
+        assert!(error.is_corrupt(), "{broken}: {error}");
+        assert!(store.check().await.unwrap_err().is_corrupt(), "{broken}");
+    }
+}
+
 /// A person with a SQLite shell is a second writer that no lock file stops.
 #[tokio::test]
 async fn what_a_shell_writes_is_seen_at_once() {

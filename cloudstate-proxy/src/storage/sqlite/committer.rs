@@ -454,16 +454,22 @@ mod tests {
         assert!(write.await.unwrap_err().is_full());
 
         let shell = Connection::open(folder.path().join("store.db")).unwrap();
+        let values: i64 = shell.query_row("SELECT count(*) FROM value", [], |row| row.get(0)).unwrap();
+        assert_eq!(values, 0, "not even the part that would fit");
         shell.execute_batch("DROP TABLE ballast").unwrap();
         assert_eq!(store("c2", 0, 100_000).await.unwrap(), 1);
+        let small = Change::Value { entity: value("small"), state: Some(Any::default()) };
+        queue.clone().write(vec![small]).await.unwrap();
         let stored: String = shell
             .query_row("SELECT group_concat(entity_id || sequence) FROM journal", [], |row| row.get(0))
             .unwrap();
         assert_eq!(stored, "c11,c12,c21", "what failed left nothing behind");
         let counters = queue.counters();
-        assert_eq!((counters.failed_commits, counters.appends, counters.writes), (3, 3, 0));
-        let values: i64 = shell.query_row("SELECT count(*) FROM value", [], |row| row.get(0)).unwrap();
-        assert_eq!(values, 0, "not even the part that would fit");
+        assert_eq!((counters.failed_commits, counters.appends, counters.writes), (3, 3, 1));
+        let values: String = shell
+            .query_row("SELECT group_concat(entity_id) FROM value_entities", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(values, "small", "by its own name: what the failed write numbered is forgotten");
         queue.close().await;
         thread.join().unwrap();
     }
