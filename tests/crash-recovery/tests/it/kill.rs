@@ -2,12 +2,12 @@
 //!
 //! `CRASH_ROUNDS` says how often (as it is, 100 times), `CRASH_SEED` repeats the moments of a run that failed.
 
-use std::{env, path::Path, time::Duration};
+use std::{env, time::Duration};
 
-use rusqlite::{Connection, OpenFlags};
 use tokio::time::sleep;
 
 use crate::{
+    file::check_file,
     load::{Load, Report},
     site::{Signal, Site},
 };
@@ -108,22 +108,6 @@ impl Run {
         assert!(positions >= acknowledged, "{positions} events of {acknowledged} commands");
         report
     }
-}
-
-/// The rules of the storage format, asked with SQLite alone. Answers how many events there are.
-fn check_file(store: &Path) -> u64 {
-    let file = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-    let text = |sql: &str| file.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
-    let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(text("PRAGMA integrity_check"), "ok");
-    assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
-    let gaps = "SELECT count(*) FROM (SELECT 1 FROM event GROUP BY entity
-                HAVING min(sequence) != 1 OR max(sequence) != count(*))";
-    assert_eq!(number(gaps), 0, "histories with a gap");
-    let outrun = "SELECT count(*) FROM snapshot WHERE sequence >
-                  (SELECT ifnull(max(sequence), 0) FROM event WHERE event.entity = snapshot.entity)";
-    assert_eq!(number(outrun), 0, "snapshots that outrun their events");
-    u64::try_from(number("SELECT count(*) FROM event")).unwrap()
 }
 
 fn number(variable: &str) -> Option<u64> {

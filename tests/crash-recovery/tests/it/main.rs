@@ -4,6 +4,11 @@
 
 mod book;
 mod client;
+mod disk;
+mod failing_disk;
+mod file;
 mod kill;
 mod load;
+mod power_loss;
+mod script;
 mod site;
