@@ -1,5 +1,7 @@
 //! The disk fails at every step of a store's work: once, or until it is repaired.
 
+use std::collections::HashSet;
+
 use crate::{
     disk::{
         self,
@@ -56,34 +58,47 @@ async fn work(plan: Plan) -> u64 {
 
     let mut cuts = Cuts::default();
     recorder.entries().iter().for_each(|entry| cuts.apply(&mut platter, entry));
-    if failed > 0 {
+    match failed {
+        0 => {}
         // What a failed sync lost is found out when the power is cut at last.
-        let image = platter.after_power_cut(Survivors::AnySectors);
-        check(written(&image), cuts.promises(), &format!("with {plan:?}, when the power is cut")).await;
-        check(folder, cuts.promises(), &format!("with {plan:?}")).await;
+        _ if plan.step.is_multiple_of(2) => {
+            let image = platter.after_power_cut(Survivors::AnySectors);
+            check(written(&image), cuts.promises(), &format!("with {plan:?}, when the power is cut")).await;
+        }
+        _ => check(folder, cuts.promises(), &format!("with {plan:?}")).await,
     }
     failed
 }
 
-/// A store that was created on a failing disk, and then the power is cut at every step.
+/// A disk that fails once may leave a store as it never is otherwise; it must be one that a power cut does not harm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_fails_while_the_store_is_created_and_then_the_power_is_cut() {
-    let mut cuts = Cuts::default();
+    let mut disks = 0;
     for step in 1.. {
         let folder = disk::folder();
         let mut platter = Platter::of(folder.path(), step);
         let (recorder, attached) = Recorder::attach(folder.path());
-        recorder.fail(Plan { fault: Fault::Broken, step, lasting: false });
+        let plan = Plan { fault: Fault::Broken, step, lasting: false };
+        recorder.fail(plan);
         Script::new(folder.path().join(STORE), &recorder).create().await;
         drop(attached);
         if recorder.repair() == 0 {
             break;
         }
-        cuts.forget_promises();
+        let mut cuts = Cuts::default();
+        let mut seen = HashSet::new();
         for entry in recorder.entries() {
-            cuts.step(&mut platter, &entry, &[Survivors::Nothing, Survivors::Everything]).await;
+            cuts.apply(&mut platter, &entry);
+            for survivors in [Survivors::Nothing, Survivors::Everything] {
+                let image = platter.after_power_cut(survivors);
+                if image.contains_key(STORE) && seen.insert(image.clone()) {
+                    disks += 1;
+                    check(written(&image), cuts.promises(), &format!("with {plan:?} while it is created"))
+                        .await;
+                }
+            }
         }
     }
-    println!("EIO once while a store is created, and a power cut: {} different disks", cuts.disks());
-    assert!(cuts.disks() > 20);
+    println!("EIO once while a store is created, and a power cut: {disks} disks");
+    assert!(disks > 100, "{disks} disks");
 }

@@ -1,41 +1,50 @@
 //! A fixed piece of work for a store, and what must hold of what it leaves, however far it came.
 //!
 //! Histories grow in one pattern, so each shows by itself whether it is whole: from a length that is a multiple of three
-//! by one event, else by two events and a snapshot in one append.
+//! by one event, else by two events and a snapshot in one append. The n-th write changes something of every kind, and
+//! each shows n.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
-use cloudstate_proto::Any;
-use cloudstate_proxy::storage::{Append, EntityKey, Store, StoreError, StoreUrl, open};
+use cloudstate_proto::{Any, Metadata};
+use cloudstate_proxy::storage::{
+    Append, BoxFuture, Change, Consumer, DeadLetter, EntityKey, LogEntry, Source, Store, StoreError,
+    StoreUrl, StoredCrdt, open,
+};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 
 use crate::disk::recorder::Recorder;
 
 const ENTITIES: [&str; 4] = ["a", "b", "c", "d"];
+/// Stands among the entities for what is no history.
+const WRITES: &str = "writes";
 
 enum Act {
-    /// One append to each of these entities, at the same time.
-    Append(&'static [&'static str]),
+    /// One append to each of these entities, or one write, at the same time.
+    Store(&'static [&'static str]),
     /// Somebody with a SQLite shell folds the log into the file; it starts over.
     Checkpoint,
     Reopen,
 }
 
 const SCRIPT: &[Act] = &[
-    Act::Append(&["a"]),
-    Act::Append(&["a"]),
-    Act::Append(&["a", "b", "c", "d"]),
+    Act::Store(&["a"]),
+    Act::Store(&["a"]),
+    Act::Store(&[WRITES]),
+    Act::Store(&["a", "b", WRITES, "c", "d"]),
     Act::Checkpoint,
-    Act::Append(&["b"]),
-    Act::Append(&["b", "c"]),
+    Act::Store(&["b"]),
+    Act::Store(&[WRITES, "b", "c"]),
     Act::Reopen,
-    Act::Append(&["a", "d"]),
-    Act::Append(&["d"]),
+    Act::Store(&["a", "d"]),
+    Act::Store(&[WRITES]),
+    Act::Store(&["d"]),
 ];
 
 /// Does the work, and does each part again that fails.
@@ -57,7 +66,7 @@ impl<'a> Script<'a> {
     pub(crate) async fn run(&mut self) {
         for act in SCRIPT {
             match act {
-                Act::Append(entities) => self.append(entities).await,
+                Act::Store(entities) => self.put(entities).await,
                 Act::Checkpoint => self.checkpoint(),
                 Act::Reopen => self.close().await,
             }
@@ -65,13 +74,13 @@ impl<'a> Script<'a> {
         self.close().await;
     }
 
-    /// Only the first part: a new store with one event.
+    /// Only the first part: a new store.
     pub(crate) async fn create(&mut self) {
-        self.append(&["a"]).await;
+        while self.store().await.is_none() {}
         self.close().await;
     }
 
-    async fn append(&mut self, entities: &'static [&'static str]) {
+    async fn put(&mut self, entities: &'static [&'static str]) {
         let mut waiting = entities.to_vec();
         while !waiting.is_empty() {
             let failed_before = self.disk.failed();
@@ -79,7 +88,7 @@ impl<'a> Script<'a> {
             let mut appends = Vec::new();
             for &entity in &waiting {
                 let Some(length) = self.length(&*store, entity).await else { break };
-                appends.push((entity, store.append(next(entity, length))));
+                appends.push((entity, put(&*store, entity, length)));
             }
             let (names, appends): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
             for (entity, appended) in names.into_iter().zip(join_all(appends).await) {
@@ -119,10 +128,10 @@ impl<'a> Script<'a> {
             return Some(*length);
         }
         let failed_before = self.disk.failed();
-        match read(store, entity).await {
-            Ok(history) => {
-                self.lengths.insert(entity, history.length);
-                Some(history.length)
+        match length(store, entity).await {
+            Ok(length) => {
+                self.lengths.insert(entity, length);
+                Some(length)
             }
             Err(error) => {
                 self.note(&error, failed_before);
@@ -160,6 +169,89 @@ impl<'a> Script<'a> {
 
 fn key(entity: &str) -> EntityKey {
     EntityKey { persistence_id: "script".into(), entity_id: entity.into() }
+}
+
+/// What comes next; answers with the new length of the history, or the number of the write.
+fn put(store: &dyn Store, entity: &str, length: u64) -> BoxFuture<Result<u64, StoreError>> {
+    if entity != WRITES {
+        return store.append(next(entity, length));
+    }
+    let written = store.write(changes(length + 1));
+    Box::pin(async move { written.await.map(|()| length + 1) })
+}
+
+async fn length(store: &dyn Store, entity: &str) -> Result<u64, StoreError> {
+    if entity == WRITES {
+        return Ok(store.offset(&consumer()).await?.unwrap_or_default());
+    }
+    Ok(read(store, entity).await?.length)
+}
+
+/// What the n-th write changes. Every third one deletes the value.
+fn changes(n: u64) -> Vec<Change> {
+    let nothing = Metadata::default();
+    let entry = LogEntry {
+        position: n,
+        subject: "s".into(),
+        sequence: 0,
+        stored_at: SystemTime::UNIX_EPOCH,
+        payload: any("letter", format!("letter {n}")),
+        metadata: nothing.clone(),
+    };
+    vec![
+        Change::Value { entity: key("v"), state: value(n) },
+        Change::Crdt { entity: key("r"), state: Some(any("crdt", format!("crdt {n} {:5000}", ""))) },
+        Change::Message { topic: "t".into(), subject: "s".into(), payload: message(n), metadata: nothing },
+        Change::DeadLetter(DeadLetter { consumer: consumer(), entry, attempts: 1, error: "no".to_owned() }),
+        Change::Offset { consumer: consumer(), position: n },
+    ]
+}
+
+fn value(n: u64) -> Option<Any> {
+    (!n.is_multiple_of(3)).then(|| any("value", format!("value {n}")))
+}
+
+fn message(n: u64) -> Any {
+    any("message", format!("message {n}"))
+}
+
+fn consumer() -> Consumer {
+    Consumer { group: "g".into(), source: Source::Topic("t".into()) }
+}
+
+/// All parts of the n-th write are there, and no part of another.
+async fn check_writes(store: &dyn Store) -> Result<u64, StoreError> {
+    let n = length(store, WRITES).await?;
+    assert_eq!(store.value(&key("v")).await?, value(n), "the value of write {n}");
+    let crdt = store.crdt(&key("r")).await?;
+    let expected = changes(n).into_iter().find_map(|change| match change {
+        Change::Crdt { state, .. } if n > 0 => state.map(StoredCrdt::State),
+        _ => None,
+    });
+    assert_eq!(crdt, expected, "the CRDT of write {n}");
+    let messages = store.log(&consumer().source, 0).await?;
+    let messages: Vec<_> = messages.into_iter().map(|entry| entry.payload).collect();
+    assert_eq!(messages, (1..=n).map(message).collect::<Vec<_>>(), "the messages of {n} writes");
+    let letters = store.dead_letters(0).await?;
+    let letters: Vec<_> = letters.into_iter().map(|stored| stored.letter.entry.position).collect();
+    assert_eq!(letters, (1..=n).collect::<Vec<_>>(), "the dead letters of {n} writes");
+    Ok(n)
+}
+
+/// The event log holds each event of each entity once, in order.
+async fn check_log(store: &dyn Store) -> Result<(), StoreError> {
+    let mut sequences = BTreeMap::<Arc<str>, u64>::new();
+    for entry in store.log(&Source::EventLog("script".into()), 0).await? {
+        let sequence = sequences.entry(Arc::clone(&entry.subject)).or_default();
+        *sequence += 1;
+        assert_eq!(entry.sequence, *sequence, "the log of {}", entry.subject);
+        assert_eq!(entry.payload, event(&entry.subject, entry.sequence));
+    }
+    for entity in ENTITIES {
+        let logged = sequences.get(entity).copied().unwrap_or_default();
+        assert_eq!(logged, length(store, entity).await?, "the log of {entity}");
+    }
+    Ok(())
 }
 
 /// What follows a history of this length.
@@ -213,24 +305,39 @@ pub(crate) type Promises = BTreeMap<String, u64>;
 /// Opens what is left at `path`, holds it against what was promised, and goes on with it.
 pub(crate) async fn check(path: &Path, promises: &Promises) {
     let store = open(&StoreUrl::Sqlite(path.to_owned())).await.unwrap_or_else(|error| panic!("{error:?}"));
-    for entity in ENTITIES {
-        let history = read(&*store, entity).await.unwrap_or_else(|error| panic!("{error:?}"));
-        let length = history.length;
-        let promised = promises.get(entity).copied().unwrap_or_default();
-        assert!(length >= promised, "{entity}: {promised} events were acknowledged, {length} are there");
-        assert_ne!(length % 3, 2, "{entity}: {length} events: part of an append");
-        for (sequence, payload) in (1..).zip(&history.events) {
-            assert_eq!(*payload, event(entity, sequence), "event {sequence} of {entity}");
-        }
-        let covered = length - length % 3;
-        let expected = (covered > 0).then(|| (covered, state(entity, covered)));
-        assert_eq!(history.snapshot, expected, "{entity}: the snapshot at {length} events");
-    }
-    for entity in ENTITIES {
-        let length = read(&*store, entity).await.unwrap().length;
-        let append = next(entity, length);
-        let grown = length + append.events.len() as u64;
-        assert_eq!(store.append(append).await.unwrap(), grown);
-    }
+    let checked = check_open(&*store, promises).await;
+    checked.unwrap_or_else(|error| panic!("{error:?}"));
     store.close().await;
+}
+
+async fn check_open(store: &dyn Store, promises: &Promises) -> Result<(), StoreError> {
+    let promised = |what| promises.get(what).copied().unwrap_or_default();
+    for entity in ENTITIES {
+        let length = check_history(entity, &read(store, entity).await?);
+        let promised = promised(entity);
+        assert!(length >= promised, "{entity}: {promised} events were acknowledged, {length} are there");
+    }
+    check_log(store).await?;
+    let (written, promised) = (check_writes(store).await?, promised(WRITES));
+    assert!(written >= promised, "{promised} writes were acknowledged, {written} are there");
+    // It goes on.
+    for entity in ENTITIES.into_iter().chain([WRITES]) {
+        let before = length(store, entity).await?;
+        assert!(put(store, entity, before).await? > before);
+    }
+    check_writes(store).await?;
+    Ok(())
+}
+
+/// Answers with its length.
+fn check_history(entity: &str, history: &History) -> u64 {
+    let length = history.length;
+    assert_ne!(length % 3, 2, "{entity}: {length} events: part of an append");
+    for (sequence, payload) in (1..).zip(&history.events) {
+        assert_eq!(*payload, event(entity, sequence), "event {sequence} of {entity}");
+    }
+    let covered = length - length % 3;
+    let expected = (covered > 0).then(|| (covered, state(entity, covered)));
+    assert_eq!(history.snapshot, expected, "{entity}: the snapshot at {length} events");
+    length
 }
