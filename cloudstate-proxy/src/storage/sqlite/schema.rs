@@ -119,6 +119,7 @@ pub(super) fn create_if_missing(path: &Path) -> Result<(), Refusal> {
             .map_err(|error| Refusal::failed(path, "remove an unfinished one", error))?;
     }
     create(&draft).map_err(|error| Refusal::sqlite(path, "create it", error))?;
+    check_draft(&draft).map_err(|error| Refusal::failed(path, "create it", error))?;
     fs::rename(&draft, path)
         .and_then(|()| sync_folder(path))
         .map_err(|error| Refusal::failed(path, "move it into place", error))
@@ -132,6 +133,16 @@ fn create(draft: &Path) -> rusqlite::Result<()> {
     migrate(&mut connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.close().map_err(|(_, error)| error)
+}
+
+/// A disk that fails at the end of the switch to a write-ahead log fails nothing that we see. Switching later, under the
+/// store's name, leaves a moment in which a power cut makes it a file that no reader opens.
+fn check_draft(draft: &Path) -> io::Result<()> {
+    const WRITTEN_AND_READ_WITH_LOG: [u8; 2] = [2, 2];
+    match read_start(draft, 20)?.get(18..) {
+        Some(versions) if versions == WRITTEN_AND_READ_WITH_LOG => Ok(()),
+        _ => Err(io::Error::other("its write-ahead log could not be switched on")),
+    }
 }
 
 /// A connection that cannot write; refuses a store that is damaged or of a newer version.
