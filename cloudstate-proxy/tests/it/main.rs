@@ -5,12 +5,14 @@
 mod action_calls;
 mod client;
 mod contract;
+mod crdt_function;
 mod hosted;
 mod streams;
 mod user_function;
 
 mod actions;
 mod crashes;
+mod crdt;
 mod discovery;
 mod durability;
 mod entity_life;

@@ -13,6 +13,7 @@ use cloudstate_proto::{
     UserFunctionError,
     action::action_protocol_server::ActionProtocolServer,
     client_action::Action,
+    crdt::{CrdtInit, crdt_server::CrdtServer},
     entity_discovery_server::{EntityDiscovery, EntityDiscoveryServer},
     eventsourced::{
         EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedStreamIn, EventSourcedStreamOut,
@@ -32,6 +33,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 use crate::{
     action_calls::{ActionCall, Actions, StatelessFunction},
     contract::{self, Reply, any},
+    crdt_function::{CrdtEntities, CrdtStream},
 };
 
 /// Nothing that a test waits for takes this long.
@@ -76,6 +78,7 @@ pub(crate) struct UserFunction {
     pub(crate) reports: mpsc::UnboundedReceiver<String>,
     pub(crate) streams: mpsc::UnboundedReceiver<Stream>,
     pub(crate) action_calls: mpsc::UnboundedReceiver<ActionCall>,
+    pub(crate) crdts: mpsc::UnboundedReceiver<CrdtStream>,
     /// Dropped, it finishes what it has and takes nothing new.
     retire: Option<oneshot::Sender<()>>,
     /// Its own, so that all it does ends with it. Always there until it is dropped.
@@ -98,6 +101,7 @@ impl UserFunction {
         let (streams_seen, streams) = mpsc::unbounded_channel();
         let (action_calls_seen, action_calls) = mpsc::unbounded_channel();
         let actions = ActionProtocolServer::new(Actions(action_calls_seen));
+        let (crdts_seen, crdts) = mpsc::unbounded_channel();
         let discovery = Discovery {
             spec: setup.spec,
             extensions: setup.extensions,
@@ -115,6 +119,7 @@ impl UserFunction {
             .add_service(EntityDiscoveryServer::new(discovery))
             .add_service(StatelessFunction(actions.clone()))
             .add_service(actions)
+            .add_service(CrdtServer::new(CrdtEntities(crdts_seen)))
             .add_service(
                 EventSourcedServer::new(Entities(streams_seen)).max_decoding_message_size(usize::MAX),
             );
@@ -130,6 +135,7 @@ impl UserFunction {
             reports,
             streams,
             action_calls,
+            crdts,
             retire: Some(retire),
             runtime: Some(runtime),
         }
@@ -183,6 +189,13 @@ impl UserFunction {
     /// The next call of an action.
     pub(crate) async fn action_call(&mut self) -> ActionCall {
         soon("a call of an action", self.action_calls.recv()).await.unwrap()
+    }
+
+    /// The next stream of a CRDT entity, with its init.
+    pub(crate) async fn crdt_activation(&mut self) -> (CrdtStream, CrdtInit) {
+        let mut stream = soon("a stream", self.crdts.recv()).await.unwrap();
+        let init = stream.init().await;
+        (stream, init)
     }
 
     /// The next report.
