@@ -122,14 +122,6 @@ impl Responder {
         }
     }
 
-    /// Whether nobody takes the answers any more.
-    pub(crate) fn is_gone(&self) -> bool {
-        match &self.0 {
-            Way::Unary(unary) => unary.sender.is_closed(),
-            Way::Streamed(streamed) => *streamed.caller.borrow() != Caller::Taking,
-        }
-    }
-
     /// Resolves when nobody takes the answers of a streamed command any more; never for another command, whose
     /// answer is carried out in any case.
     pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + 'static {

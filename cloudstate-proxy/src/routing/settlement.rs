@@ -144,9 +144,16 @@ impl Router {
         }
     }
 
-    /// Starts an asynchronous side effect; waits only while too many are under way.
+    /// Starts an asynchronous side effect; waits only while too many are under way, and not for ever.
     async fn start(&self, mut call: Routed) -> Result<(), NoReply> {
-        call.permit = self.async_effect_permit().await;
+        let permit = tokio::time::timeout(self.relay_timeout(), self.async_effect_permit()).await;
+        let Ok(permit) = permit else {
+            let Link { method, trace, .. } = &call.link;
+            let text = "too many asynchronous side effects are under way; this one is left out";
+            self.report(format!("{}.{}: {text}{trace}", method.service.name, method.name));
+            return Ok(());
+        };
+        call.permit = permit;
         if call.link.method.service.kind.is_entity() && !call.link.method.server_streaming {
             // Delivered here and not in a task of its own, so that effects on one entity keep their order. What
             // becomes of it is not our caller's business.

@@ -2,6 +2,7 @@
 
 mod entity_key;
 mod entity_kind;
+mod eventing;
 mod validation;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use cloudstate_proto::{EntitySpec, Eventing, google::api::HttpRule};
 
 pub use entity_key::{EntityKeyFields, KeyError};
 pub use entity_kind::{EntityKind, SUPPORTED_ENTITY_TYPES};
+pub use eventing::Consumption;
 pub use validation::Rejection;
 
 use crate::schema::Schema;

@@ -15,7 +15,7 @@ use prost::Message;
 
 use super::{
     EntityKeyFields, EntityKind, Method, SUPPORTED_ENTITY_TYPES, Service, ServiceCatalog,
-    entity_kind::STATELESS_FUNCTION,
+    entity_kind::STATELESS_FUNCTION, eventing,
 };
 use crate::schema::Schema;
 
@@ -40,6 +40,7 @@ pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<Service
     for entity in &spec.entities {
         methods.extend(entity_methods(entity, &files, &mut warnings)?);
     }
+    eventing::check(&methods, &mut warnings)?;
     let by_path = methods.iter().map(|method| (method.path(), Arc::clone(method))).collect();
     Ok(ServiceCatalog { methods, by_path, descriptors: spec.proto, schema, warnings })
 }

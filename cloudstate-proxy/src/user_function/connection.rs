@@ -21,13 +21,18 @@ use tokio::{
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::settings_frame::SettingsTap;
+use super::{pool::STREAMS_PER_CONNECTION, settings_frame::SettingsTap};
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A silent peer is asked this often, and given up when it does not answer for as long as below.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the user function may send on one stream before we have read it.
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// What it may send on all: enough that streams whose clients read slowly leave room for every other.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS_PER_CONNECTION as u32;
 
 /// How to reach the user function.
 #[derive(Clone, Debug)]
@@ -69,6 +74,8 @@ impl Dial {
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .handshake(TokioIo::new(tap))
             .await
             .map_err(io::Error::other)?;

@@ -24,7 +24,7 @@ use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue};
 use super::{Connection, Dial, EntityProtocol, EntityStream, codec::SmallBufferCodec};
 
 /// What any HTTP/2 server must be assumed to allow on one connection; one that allows less says so.
-const STREAMS_PER_CONNECTION: usize = 100;
+pub(super) const STREAMS_PER_CONNECTION: usize = 100;
 /// Messages that may wait to be written to one stream.
 const OUTBOUND_MESSAGES: usize = 16;
 

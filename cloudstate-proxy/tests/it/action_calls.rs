@@ -3,6 +3,10 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -36,6 +40,8 @@ pub(crate) struct ActionCall {
     pub(crate) extensions: Option<String>,
     commands: Pin<Box<dyn Stream<Item = Result<ActionCommand, Status>> + Send>>,
     responses: mpsc::UnboundedSender<Result<ActionResponse, Status>>,
+    /// How many responses have been taken to be sent.
+    pub(crate) taken: Arc<AtomicUsize>,
 }
 
 impl ActionCall {
@@ -124,7 +130,7 @@ impl Actions {
         rpc: &'static str,
         request: Request<T>,
         commands: impl FnOnce(T) -> Pin<Box<dyn Stream<Item = Result<ActionCommand, Status>> + Send>>,
-    ) -> UnboundedReceiverStream<Result<ActionResponse, Status>> {
+    ) -> Responses {
         let (responses, sent) = mpsc::unbounded_channel();
         let extensions = request.metadata().get(EXTENSIONS_HEADER);
         let call = ActionCall {
@@ -133,9 +139,14 @@ impl Actions {
             extensions: extensions.map(|list| list.to_str().unwrap().to_owned()),
             commands: commands(request.into_inner()),
             responses,
+            taken: Arc::default(),
         };
+        let taken = Arc::clone(&call.taken);
         let _ = self.0.send(call);
-        UnboundedReceiverStream::new(sent)
+        let counted = move |_: &_| {
+            taken.fetch_add(1, Ordering::Relaxed);
+        };
+        UnboundedReceiverStream::new(sent).inspect(counted).boxed()
     }
 }
 
@@ -149,9 +160,7 @@ fn many(
     commands.boxed()
 }
 
-async fn first(
-    mut responses: UnboundedReceiverStream<Result<ActionResponse, Status>>,
-) -> Result<Response<ActionResponse>, Status> {
+async fn first(mut responses: Responses) -> Result<Response<ActionResponse>, Status> {
     let response = responses.next().await;
     response.unwrap_or_else(|| Err(Status::internal("the test gave no response"))).map(Response::new)
 }
@@ -179,14 +188,14 @@ impl ActionProtocol for Actions {
         &self,
         request: Request<ActionCommand>,
     ) -> Result<Response<Responses>, Status> {
-        Ok(Response::new(self.begin("handleStreamedOut", request, one).boxed()))
+        Ok(Response::new(self.begin("handleStreamedOut", request, one)))
     }
 
     async fn handle_streamed(
         &self,
         request: Request<Streaming<ActionCommand>>,
     ) -> Result<Response<Responses>, Status> {
-        Ok(Response::new(self.begin("handleStreamed", request, many).boxed()))
+        Ok(Response::new(self.begin("handleStreamed", request, many)))
     }
 }
 

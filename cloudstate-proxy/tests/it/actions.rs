@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) const CALLS: &str = "test.Calls";
-const OTHERS: &str = "test.Others";
+pub(crate) const OTHERS: &str = "test.Others";
 
 /// An action of all four shapes, and one entity.
 const CONTRACT: &str = r#"

@@ -110,6 +110,51 @@ fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
             "Services [test.Things] and [test.Others] have the same persistence id [test.things]",
         ),
         (
+            "a source that is none",
+            eventing("rpc A(Request) returns (Reply) { option (.cloudstate.eventing).in = {}; };"),
+            "test.Things/A: eventing: `in` names no source: give it a `topic` or an `event_log`",
+        ),
+        (
+            "a source without a name",
+            eventing(r#"rpc A(Request) returns (Reply) { option (.cloudstate.eventing).in.topic = ""; };"#),
+            "test.Things/A: eventing: `in` has a source with an empty name",
+        ),
+        (
+            "a destination that is none",
+            eventing("rpc A(Request) returns (Reply) { option (.cloudstate.eventing).out = {}; };"),
+            "test.Things/A: eventing: `out` names no destination: give it a `topic`",
+        ),
+        (
+            "a destination without a name",
+            eventing(r#"rpc A(Request) returns (Reply) { option (.cloudstate.eventing).out.topic = ""; };"#),
+            "test.Things/A: eventing: `out` has a topic with an empty name",
+        ),
+        (
+            "replies that come back",
+            eventing(
+                r#"rpc A(Request) returns (Reply) {
+                       option (.cloudstate.eventing) = { in: { topic: "t" } out: { topic: "t" } };
+                   };"#,
+            ),
+            "test.Things/A: eventing: it would consume what it publishes itself to the topic [t]",
+        ),
+        (
+            "two methods for one type of event",
+            eventing(
+                r#"rpc A(Request) returns (Reply) { option (.cloudstate.eventing).in.event_log = "log"; };
+                   rpc B(Reply) returns (Reply) { option (.cloudstate.eventing).in.event_log = "log"; };
+                   rpc C(Request) returns (Reply) {
+                       option (.cloudstate.eventing).in = { event_log: "log" consumer_group: "test.Things" };
+                   };"#,
+            ),
+            "Service [test.Things]: [A] and [C] both consume events of the type [test.Request] from the event log [log]",
+        ),
+        (
+            "two services in one group",
+            two_consumers(r#"in: { topic: "t" consumer_group: "g" }"#),
+            "Services [test.Things] and [test.Others] both consume the topic [t] in the group [g]",
+        ),
+        (
             "an HTTP rule with an unknown field",
             methods(r#"rpc A(Request) returns (Reply) { option (google.api.http).get = "/{nothing}"; };"#),
             "nothing",
@@ -184,6 +229,35 @@ async fn what_is_odd_but_usable_is_a_warning() {
     assert!(warnings.contains("Service [test.Others] has no persistence id"), "{warnings}");
 }
 
+/// Consumers that know what is theirs; a log that nobody here writes is a warning.
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_that_are_clear_are_served() {
+    let methods = r#"
+        rpc A(Request) returns (Reply) { option (.cloudstate.eventing).in.event_log = "log"; };
+        rpc B(Reply) returns (Reply) { option (.cloudstate.eventing).in.event_log = "log"; };
+        rpc C(Request) returns (Reply) {
+            option (.cloudstate.eventing) = {
+                in: { event_log: "log" consumer_group: "other" } out: { topic: "log" }
+            };
+        };
+        rpc D(Request) returns (Reply) { option (.cloudstate.eventing).in.topic = "log"; };
+        rpc E(Request) returns (Reply) { option (.cloudstate.eventing).out.topic = "log"; };
+    "#;
+    let function = UserFunction::with_spec(eventing(methods));
+    let (proxy, _client) = host_with(settings(function.address)).await;
+    let warnings = &serving(&proxy).await.warnings;
+    for method in ["A", "B", "C"] {
+        let warning =
+            format!("test.Things.{method} consumes the event log [log], but no event sourced entity");
+        assert!(warnings.iter().any(|text| text.starts_with(&warning)), "{method}: {warnings:?}");
+    }
+    assert_eq!(warnings.len(), 3);
+
+    let function = UserFunction::with_spec(two_consumers(r#"in: { topic: "t" }"#));
+    let (proxy, _client) = host_with(settings(function.address)).await;
+    assert!(serving(&proxy).await.warnings.is_empty(), "each service has a group of its own");
+}
+
 /// Changes a few bytes of a contract at a time: whatever comes of it, nothing panics.
 #[test]
 fn damaged_contracts_are_refused_or_served() {
@@ -247,6 +321,32 @@ fn methods(methods: &str) -> EntitySpec {
     "#;
     spec_of(&contract.replace("METHODS", methods), &[THINGS])
 }
+
+/// A contract with one action of these methods.
+fn eventing(methods: &str) -> EntitySpec {
+    of_type(
+        entity_type::ACTION,
+        spec_of(&EVENTING.replace("THINGS", methods).replace("OTHERS", ""), &[THINGS]),
+    )
+}
+
+/// A contract with two actions that have one method each with this option.
+fn two_consumers(option: &str) -> EntitySpec {
+    let method =
+        format!("rpc Do(Request) returns (Reply) {{ option (.cloudstate.eventing) = {{ {option} }}; }};");
+    let contract = EVENTING.replace("THINGS", &method).replace("OTHERS", &method);
+    of_type(entity_type::ACTION, spec_of(&contract, &[THINGS, OTHERS]))
+}
+
+const EVENTING: &str = r#"
+    syntax = "proto3";
+    package test;
+    import "cloudstate/eventing.proto";
+    message Request { string id = 1; }
+    message Reply {}
+    service Things { THINGS }
+    service Others { OTHERS }
+"#;
 
 /// The same contract, its services of this entity type.
 fn of_type(entity_type: &str, spec: EntitySpec) -> EntitySpec {

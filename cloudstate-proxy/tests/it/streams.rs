@@ -2,9 +2,14 @@
 
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
+use futures_util::StreamExt;
 use http::{Request as HttpRequest, Response as HttpResponse, Uri, uri::PathAndQuery};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -27,6 +32,8 @@ pub(crate) struct StreamedCall {
     requests: Option<mpsc::UnboundedSender<contract::Request>>,
     opening: JoinSet<Result<Response<Streaming<Reply>>, Status>>,
     replies: Option<Streaming<Reply>>,
+    /// How many requests have been taken to be sent.
+    pub(crate) taken: Arc<AtomicUsize>,
     /// The response headers, once they have been waited for.
     pub(crate) headers: MetadataMap,
 }
@@ -39,7 +46,13 @@ impl StreamedCall {
 
     pub(crate) async fn begin_with(proxy: SocketAddr, rpc: &str, headers: &[(&'static str, &str)]) -> Self {
         let (requests, to_send) = mpsc::unbounded_channel();
-        let mut request = Request::new(UnboundedReceiverStream::new(to_send));
+        let taken = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&taken);
+        let to_send = UnboundedReceiverStream::new(to_send);
+        let to_send = to_send.inspect(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut request = Request::new(to_send);
         for (name, value) in headers {
             request.metadata_mut().insert(*name, value.parse().unwrap());
         }
@@ -51,7 +64,7 @@ impl StreamedCall {
             grpc.ready().await.unwrap();
             grpc.streaming(request, path, ProstCodec::default()).await
         });
-        Self { requests: Some(requests), opening, replies: None, headers: MetadataMap::new() }
+        Self { requests: Some(requests), opening, replies: None, taken, headers: MetadataMap::new() }
     }
 
     /// Sends a request.
