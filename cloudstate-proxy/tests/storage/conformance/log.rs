@@ -132,8 +132,8 @@ pub(super) async fn a_trimmed_topic_keeps_its_positions(store: Arc<dyn Store>) {
     let trim = |through| Change::TrimTopic { topic: "t".into(), through };
     store.write(vec![trim(9)]).await.unwrap();
     let messages = ["a", "b", "c"].map(|text| message("t", "", text, Metadata::default()));
-    store.write(messages.into()).await.unwrap();
     store.write(vec![message("u", "", "x", Metadata::default())]).await.unwrap();
+    store.write(messages.into()).await.unwrap();
     let all = read_log(&*store, &source, 0).await;
 
     store.write(vec![trim(0)]).await.unwrap();
