@@ -173,7 +173,7 @@ impl StoreGauges {
             Self { commits: Gauge::default(), failed_commits: Gauge::default(), queued: Gauge::default() };
         registry.register("commits", "Times something was made durable", gauges.commits.clone());
         registry.register("failed_commits", "Commits that failed", gauges.failed_commits.clone());
-        registry.register("queued_appends", "Appends waiting now", gauges.queued.clone());
+        registry.register("queued_appends", "Appends and writes waiting now", gauges.queued.clone());
         gauges
     }
 }
