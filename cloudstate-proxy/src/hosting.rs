@@ -1,6 +1,10 @@
 //! Finds the user function, adopts its contract, opens the port; and does so again when told to.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use tokio::{net::TcpListener, sync::watch};
@@ -8,7 +12,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     Serving, Settings, Status,
     entities::Entities,
-    frontend::{Frontend, Listener, Reflection, http_json::HttpJson, serve_without_contract},
+    frontend::{Cors, Frontend, Listener, Reflection, http_json::HttpJson, serve_without_contract},
     management::Management,
     routing::Router,
     service_catalog::{Rejection, ServiceCatalog},
@@ -129,6 +133,9 @@ impl Host {
             return Ok(current);
         }
         let http_json = HttpJson::new(&catalog).map_err(|error| Rejection(error.to_string()))?;
+        for warning in http_json.warnings() {
+            tracing::warn!("{warning}");
+        }
         tracing::info!(
             "user function {} {} ({} {}, {})",
             or_unnamed(&info.service_name),
@@ -139,6 +146,8 @@ impl Host {
         );
         let frontend = Arc::new(Frontend {
             router: Router::new(Arc::clone(&catalog), Arc::clone(&self.entities)),
+            openapi: OnceLock::new(),
+            title: (or_unnamed(&info.service_name).to_owned(), info.service_version),
             reflection: Arc::new(Reflection::new(&catalog)),
             management: Arc::clone(&self.management),
             catalog,
@@ -166,7 +175,7 @@ impl Host {
         let listen = listener.as_ref().map_or(self.settings.listen, Listener::address);
         let services = frontend.catalog.services().map(|service| service.name.to_string()).collect();
         let routes = frontend.http_json.routes().to_vec();
-        let warnings = frontend.catalog.warnings().to_vec();
+        let warnings = [frontend.catalog.warnings(), frontend.http_json.warnings()].concat();
         self.status.send_replace(Status::Serving(Arc::new(Serving { listen, services, routes, warnings })));
     }
 
@@ -174,14 +183,17 @@ impl Host {
         let tcp: TcpListener = Listener::bind(self.settings.listen).await?;
         let frontend = Arc::clone(&self.frontend);
         let management = Arc::clone(&self.management);
-        Listener::serve(tcp, move |request| {
+        let cors = Cors::new(&self.settings.cors_origins);
+        Listener::serve(tcp, self.settings.max_streams_per_connection, move |request| {
             let frontend = frontend.load_full();
             let management = Arc::clone(&management);
+            let cors = cors.clone();
             async move {
-                match frontend {
+                let serve = async |request| match &frontend {
                     Some(frontend) => frontend.serve(request).await,
                     None => serve_without_contract(&management, request).await,
-                }
+                };
+                cors.serve(request, serve).await
             }
         })
     }

@@ -12,6 +12,8 @@ use crate::{Status, entities::Entities, frontend::Listener};
 
 /// How long the store may take to say that it works.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Far more than probes and scrapers ask for at once.
+const STREAMS_PER_CONNECTION: u32 = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -27,7 +29,7 @@ pub(crate) struct Management {
 
 /// Serves all endpoints on `listener`.
 pub(crate) fn serve(listener: TcpListener, management: Arc<Management>) -> io::Result<Listener> {
-    Listener::serve(listener, move |request| {
+    Listener::serve(listener, STREAMS_PER_CONNECTION, move |request| {
         let management = Arc::clone(&management);
         async move {
             let mut response = management.answer(&request).await;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use http::{HeaderValue, Uri};
 
 use crate::storage::StoreUrl;
 
@@ -34,6 +35,10 @@ pub struct Settings {
     pub max_inbound_message_size: usize,
     /// The largest request accepted from a client, in bytes.
     pub max_request_size: usize,
+    /// How many requests of one client connection may be under way at once, over HTTP/2; more wait.
+    pub max_streams_per_connection: u32,
+    /// The origins whose pages may call from a browser, such as `https://app.example.com`; `*` is any.
+    pub cors_origins: Vec<HeaderValue>,
     /// How many commands may wait for one entity.
     pub stash_size: usize,
     /// How many connections to the user function there may be, each with at most 100 streams.
@@ -64,6 +69,8 @@ impl Default for Settings {
             relay_timeout: Duration::from_secs(60),
             max_inbound_message_size: 12 * 1024 * 1024,
             max_request_size: 4 * 1024 * 1024,
+            max_streams_per_connection: 256,
+            cors_origins: Vec::new(),
             stash_size: 100,
             max_connections: 1024,
             passivation_timeout: Duration::from_secs(30),
@@ -91,9 +98,10 @@ struct Setting {
     meaning: &'static str,
 }
 
-const SETTINGS: [&Setting; 16] = [
+const SETTINGS: [&Setting; 18] = [
     &LISTEN,
     &USER_FUNCTION,
+    &CORS_ORIGIN,
     &MANAGEMENT,
     &METRICS,
     &STORE,
@@ -104,6 +112,7 @@ const SETTINGS: [&Setting; 16] = [
     &BACKOFF_MAX,
     &MAX_INBOUND_MESSAGE_SIZE,
     &MAX_REQUEST_SIZE,
+    &MAX_STREAMS_PER_CONNECTION,
     &STASH_SIZE,
     &MAX_CONNECTIONS,
     &STRICT_PROTOCOL_VERSION,
@@ -135,6 +144,16 @@ const USER_FUNCTION: Setting = Setting {
     default: "127.0.0.1:8080",
     topic: ADDRESSES,
     meaning: "Where the user function listens",
+};
+
+const CORS_ORIGIN: Setting = Setting {
+    flag: "cors-origin",
+    value: "ORIGIN,…|*|off",
+    variables: &["CLOUDSTATE_CORS_ORIGIN"],
+    properties: &[],
+    default: "off",
+    topic: ADDRESSES,
+    meaning: "Whose pages may call from a browser, for example https://app.example.com",
 };
 
 const MANAGEMENT: Setting = Setting {
@@ -235,6 +254,16 @@ const MAX_REQUEST_SIZE: Setting = Setting {
     default: "4MiB",
     topic: LIMITS,
     meaning: "The largest request accepted from a client",
+};
+
+const MAX_STREAMS_PER_CONNECTION: Setting = Setting {
+    flag: "max-streams-per-connection",
+    value: "NUMBER",
+    variables: &["CLOUDSTATE_MAX_STREAMS_PER_CONNECTION"],
+    properties: &[],
+    default: "256",
+    topic: LIMITS,
+    meaning: "How many requests of one HTTP/2 connection of a client are served at once; more wait",
 };
 
 const STASH_SIZE: Setting = Setting {
@@ -338,6 +367,10 @@ impl Arguments {
             max_inbound_message_size: given
                 .size(&MAX_INBOUND_MESSAGE_SIZE, defaults.max_inbound_message_size)?,
             max_request_size: given.size(&MAX_REQUEST_SIZE, defaults.max_request_size)?,
+            max_streams_per_connection: given
+                .value(&MAX_STREAMS_PER_CONNECTION, streams)?
+                .unwrap_or(defaults.max_streams_per_connection),
+            cors_origins: given.value(&CORS_ORIGIN, origins)?.unwrap_or(defaults.cors_origins),
             stash_size: given.value(&STASH_SIZE, up_to_a_million)?.unwrap_or(defaults.stash_size),
             max_connections: given
                 .value(&MAX_CONNECTIONS, up_to_a_million)?
@@ -662,6 +695,32 @@ fn up_to_a_million(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|size| (1..=1_000_000).contains(size))
         .ok_or_else(|| format!("{text:?} is out of range; write a number from 1 to 1000000"))
+}
+
+fn streams(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|streams| (1..=100_000).contains(streams))
+        .ok_or_else(|| format!("{text:?} is out of range; write a number from 1 to 100000"))
+}
+
+/// Origins as browsers send them, joined by commas.
+fn origins(text: &str) -> Result<Vec<HeaderValue>, String> {
+    if text == "off" {
+        return Ok(Vec::new());
+    }
+    text.split(',').map(|origin| self::origin(origin.trim())).collect()
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let uri = text.parse::<Uri>().ok();
+    let is_origin = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|authority| text.ends_with(authority.as_str()))
+    });
+    HeaderValue::from_str(text).ok().filter(|_| is_origin || text == "*").ok_or_else(|| {
+        format!("{text:?} is not an origin; write scheme and host, such as https://app.example.com, or *")
+    })
 }
 
 fn switch(text: &str) -> Result<bool, String> {

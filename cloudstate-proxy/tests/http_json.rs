@@ -3,6 +3,8 @@
 
 #[path = "http_json/contracts.rs"]
 mod contracts;
+#[path = "http_json/openapi.rs"]
+mod openapi;
 #[path = "http_json/proxy.rs"]
 mod proxy;
 #[path = "http_json/requests.rs"]
@@ -15,3 +17,5 @@ mod rules;
 mod schema;
 #[path = "http_json/sockets.rs"]
 mod sockets;
+#[path = "http_json/streams.rs"]
+mod streams;

@@ -40,6 +40,8 @@ fn shown(settings: &Settings, name: &str) -> String {
         "relay_timeout" => format!("{:?}", settings.relay_timeout),
         "max_inbound_message_size" => settings.max_inbound_message_size.to_string(),
         "max_request_size" => settings.max_request_size.to_string(),
+        "max_streams_per_connection" => settings.max_streams_per_connection.to_string(),
+        "cors_origins" => format!("{:?}", settings.cors_origins),
         "stash_size" => settings.stash_size.to_string(),
         "max_connections" => settings.max_connections.to_string(),
         "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
@@ -69,7 +71,7 @@ fn help_shows_the_real_defaults() {
         assert_eq!(resolve(&[&flag], &[]).unwrap(), Settings::default(), "{flag}");
         shown += 1;
     }
-    assert_eq!(shown, 15);
+    assert_eq!(shown, 18);
 }
 
 #[test]
@@ -118,6 +120,15 @@ fn every_source_sets_its_setting() {
         (&["--stash-size=5"], &[], "stash_size", "5"),
         (&["--max-connections=5"], &[], "max_connections", "5"),
         (&[], &[("CLOUDSTATE_MAX_CONNECTIONS", "6")], "max_connections", "6"),
+        (&["--max-streams-per-connection=7"], &[], "max_streams_per_connection", "7"),
+        (
+            &["--cors-origin=https://app.example.com, http://localhost:3000"],
+            &[],
+            "cors_origins",
+            r#"["https://app.example.com", "http://localhost:3000"]"#,
+        ),
+        (&[], &[("CLOUDSTATE_CORS_ORIGIN", "*")], "cors_origins", r#"["*"]"#),
+        (&["--cors-origin=off"], &[("CLOUDSTATE_CORS_ORIGIN", "*")], "cors_origins", "[]"),
         (&["-Dcloudstate.proxy.relay-buffer-size=50"], &[], "stash_size", "50"),
         (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s"),
         (
@@ -240,6 +251,21 @@ fn a_bad_value_is_named_with_what_is_allowed() {
             r#"--max-request-size: "lots" is not a size; write bytes or a unit, such as 65536, 64KiB or 12MiB"#,
         ),
         (&["--stash-size=0"], &[], r#"--stash-size: "0" is out of range; write a number from 1 to 1000000"#),
+        (
+            &["--max-streams-per-connection=0"],
+            &[],
+            r#"--max-streams-per-connection: "0" is out of range; write a number from 1 to 100000"#,
+        ),
+        (
+            &["--cors-origin=app.example.com"],
+            &[],
+            r#"--cors-origin: "app.example.com" is not an origin; write scheme and host, such as https://app.example.com, or *"#,
+        ),
+        (
+            &["--cors-origin=https://app.example.com/"],
+            &[],
+            r#"--cors-origin: "https://app.example.com/" is not an origin; write scheme and host, such as https://app.example.com, or *"#,
+        ),
         (
             &[],
             &[("CLOUDSTATE_REDISCOVER", "maybe")],

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use cloudstate_fuzz::CATALOG;
 use cloudstate_proxy::{
     frontend::http_json::HttpJson,
-    routing::{BoxFuture, Call, Calls, Failure, Reply},
+    routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Requests},
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
@@ -39,10 +39,15 @@ fn request(input: &[u8]) -> Option<Request<Full<Bytes>>> {
 struct Echo;
 
 impl Calls for Echo {
-    fn call(&self, Call { method, payload }: Call) -> BoxFuture<Result<Reply, Failure>> {
+    fn call(&self, Call { method, requests, .. }: Call) -> BoxFuture<Result<Reply, Failure>> {
+        let Requests::One(payload) = requests else { panic!("the contract has no streams") };
         let input = CATALOG.schema().message_type(&method.input_type).expect("the type is in the contract");
         input.decode(payload.clone()).expect("what the frontend writes can be read");
         let payload = if method.output_type == method.input_type { payload } else { Bytes::new() };
         Box::pin(std::future::ready(Ok(Reply { payload: Some(payload), metadata: None })))
+    }
+
+    fn call_streamed(&self, call: Call) -> Replies {
+        self.call(call).into_stream().boxed()
     }
 }

@@ -11,8 +11,6 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-/// Calls under way at once on one HTTP/2 connection; more wait.
-const STREAMS_PER_CONNECTION: u32 = 256;
 /// How long a client may take to send the head of a request, or be idle between requests, over HTTP/1.1.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A silent HTTP/2 client is asked this often, and given up when it does not answer for as long as below.
@@ -32,8 +30,12 @@ impl Listener {
         TcpListener::bind(address).await
     }
 
-    /// Serves every request with `handle`.
-    pub(crate) fn serve<H, F, B>(listener: TcpListener, handle: H) -> io::Result<Self>
+    /// Serves every request with `handle`, so many of one HTTP/2 connection at once; more wait.
+    pub(crate) fn serve<H, F, B>(
+        listener: TcpListener,
+        streams_per_connection: u32,
+        handle: H,
+    ) -> io::Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
@@ -43,7 +45,8 @@ impl Listener {
     {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let accepting = tokio::spawn(accept(listener, Arc::new(handle), stopped));
+        let accepting =
+            tokio::spawn(accept(listener, builder(streams_per_connection), Arc::new(handle), stopped));
         Ok(Self { address, stop, accepting })
     }
 
@@ -62,6 +65,7 @@ impl Listener {
 
 async fn accept<H, F, B>(
     listener: TcpListener,
+    builder: auto::Builder<TokioExecutor>,
     handle: Arc<H>,
     mut stopped: oneshot::Receiver<()>,
 ) -> GracefulShutdown
@@ -73,7 +77,6 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let connections = GracefulShutdown::new();
-    let builder = builder();
     loop {
         let tcp = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -102,13 +105,13 @@ where
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(streams_per_connection: u32) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .max_concurrent_streams(streams_per_connection)
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
     builder

@@ -1,16 +1,20 @@
-//! What clients reach: gRPC and HTTP/JSON on one port, over HTTP/1.1 and HTTP/2 in clear text.
+//! What clients reach: gRPC, gRPC-Web and HTTP/JSON on one port, over HTTP/1.1 and HTTP/2 in clear text.
 
+mod begun;
+mod cors;
 mod grpc;
+pub mod grpc_web;
 mod health;
 pub mod http_json;
 mod listener;
+mod metadata;
 mod pages;
 mod reflection;
 
 use std::{
     convert::Infallible,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,8 +24,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tonic::body::Body;
+use tonic::{Status as GrpcStatus, body::Body};
 
+pub(crate) use cors::Cors;
 pub(crate) use listener::Listener;
 pub(crate) use reflection::Reflection;
 
@@ -37,6 +42,10 @@ use crate::{
 pub(crate) struct Frontend {
     pub(crate) catalog: Arc<ServiceCatalog>,
     pub(crate) http_json: HttpJson,
+    /// Made when it is first asked for.
+    pub(crate) openapi: OnceLock<Bytes>,
+    /// What the OpenAPI document is called, and its version.
+    pub(crate) title: (String, String),
     pub(crate) reflection: Arc<Reflection>,
     pub(crate) management: Arc<Management>,
     pub(crate) router: Router,
@@ -51,19 +60,31 @@ impl Frontend {
         if is_grpc(&request) {
             return Ok(grpc::serve(self, request).await);
         }
+        if grpc_web::is_grpc_web(&request) {
+            return Ok(grpc_web::serve(self, request).await);
+        }
         if let Some(page) = Page::of(&request)
             && !self.http_json.has_route(request.method(), request.uri().path())
         {
-            return Ok(show(page, &self.management, request.method()).await);
+            return Ok(without_body_for_head(page.show(self).await, request.method()));
         }
         let calls = RequestCalls::new(&self.router);
         let serving = self.http_json.serve(request, &calls, self.max_request_size);
         let response = tokio::time::timeout(self.request_timeout, serving).await;
-        let response = response.unwrap_or_else(|_| match calls.were_made() {
-            true => text(StatusCode::GATEWAY_TIMEOUT, UNFINISHED),
-            false => text(StatusCode::REQUEST_TIMEOUT, STALLED),
-        });
-        Ok(response.map(full))
+        Ok(match response {
+            Ok(response) => {
+                response.map(|body| Body::new(body.map_err(|broken| GrpcStatus::from_error(broken.into()))))
+            }
+            Err(_) if calls.were_made() => text(StatusCode::GATEWAY_TIMEOUT, UNFINISHED).map(full),
+            Err(_) => text(StatusCode::REQUEST_TIMEOUT, STALLED).map(full),
+        })
+    }
+
+    /// The routes as an OpenAPI document.
+    fn openapi(&self) -> Bytes {
+        let (title, version) = &self.title;
+        let document = || self.http_json.openapi(&self.catalog, title, version).into();
+        self.openapi.get_or_init(document).clone()
     }
 }
 
@@ -72,8 +93,10 @@ pub(crate) async fn serve_without_contract(
     management: &Management,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    if let Some(page) = Page::of(&request) {
-        return Ok(show(page, management, request.method()).await);
+    if let Some(shown) = Page::of(&request).map(|page| page.show_without_contract(management))
+        && let Some(response) = shown.await
+    {
+        return Ok(without_body_for_head(response, request.method()));
     }
     let sentence = match &*management.status.borrow() {
         Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
@@ -82,9 +105,8 @@ pub(crate) async fn serve_without_contract(
     Ok(text(StatusCode::SERVICE_UNAVAILABLE, sentence).map(full))
 }
 
-async fn show(page: Page, management: &Management, method: &Method) -> Response<Body> {
-    let response = page.show(management).await;
-    // HTTP/2 does not drop the body of an answer to HEAD for us.
+/// HTTP/2 does not drop the body of an answer to HEAD for us.
+fn without_body_for_head(response: Response<Full<Bytes>>, method: &Method) -> Response<Body> {
     response.map(|body| full(if method == Method::HEAD { Full::default() } else { body }))
 }
 

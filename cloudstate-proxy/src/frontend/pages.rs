@@ -1,11 +1,10 @@
 //! What the proxy itself shows on the port for clients, where no route claims the path.
 
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
 
-use bytes::Bytes;
-
-use super::text;
+use super::{Frontend, text};
 use crate::management::Management;
 
 /// The header with which Knative asks whether the port is open.
@@ -18,6 +17,8 @@ pub(super) enum Page {
     NetworkProbe(String),
     Alive,
     Ready,
+    OpenApi,
+    Descriptors,
 }
 
 impl Page {
@@ -31,20 +32,47 @@ impl Page {
         match request.uri().path() {
             "/alive" | "/live" => Some(Page::Alive),
             "/ready" => Some(Page::Ready),
+            "/openapi.json" => Some(Page::OpenApi),
+            "/descriptors" => Some(Page::Descriptors),
             _ => None,
         }
     }
 
-    pub(super) async fn show(self, management: &Management) -> Response<Full<Bytes>> {
+    pub(super) async fn show(self, frontend: &Frontend) -> Response<Full<Bytes>> {
         match self {
-            Page::NetworkProbe(value) if value == "queue" => text(StatusCode::OK, value),
-            Page::NetworkProbe(value) => {
-                text(StatusCode::BAD_REQUEST, format!("unexpected probe header value: {value:.200}"))
-            }
-            Page::Alive => management.alive(),
-            Page::Ready => management.ready().await,
+            Page::NetworkProbe(value) => answer_probe(value),
+            Page::Alive => frontend.management.alive(),
+            Page::Ready => frontend.management.ready().await,
+            Page::OpenApi => file("application/json", frontend.openapi()),
+            Page::Descriptors => file("application/x-protobuf", frontend.catalog.descriptors().clone()),
         }
     }
+
+    /// None for what shows a contract.
+    pub(super) async fn show_without_contract(
+        self,
+        management: &Management,
+    ) -> Option<Response<Full<Bytes>>> {
+        match self {
+            Page::NetworkProbe(value) => Some(answer_probe(value)),
+            Page::Alive => Some(management.alive()),
+            Page::Ready => Some(management.ready().await),
+            Page::OpenApi | Page::Descriptors => None,
+        }
+    }
+}
+
+fn answer_probe(value: String) -> Response<Full<Bytes>> {
+    match value.as_str() {
+        "queue" => text(StatusCode::OK, value),
+        _ => text(StatusCode::BAD_REQUEST, format!("unexpected probe header value: {value:.200}")),
+    }
+}
+
+fn file(content_type: &'static str, bytes: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(bytes));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 fn network_probe(headers: &HeaderMap) -> Option<String> {

@@ -3,6 +3,7 @@
 //! Everything else speaks of [`MessageType`], [`Field`], [`FieldPath`] and [`Message`], so that another library can
 //! stand behind them.
 
+mod comments;
 mod descriptor_set;
 mod file_index;
 mod json;
@@ -17,6 +18,7 @@ use prost_reflect::{
     Value,
 };
 
+pub use comments::Comments;
 pub use descriptor_set::SchemaError;
 pub(crate) use file_index::FileIndex;
 pub use json::{InvalidJson, Unprintable};
@@ -46,10 +48,18 @@ pub struct Field {
 /// What a field holds (each element, if it is repeated).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldKind {
-    /// A whole number of any size.
-    Integer,
+    /// A whole number.
+    Integer {
+        /// 32 or 64.
+        bits: u8,
+        /// Whether it can be negative.
+        signed: bool,
+    },
     /// `float` or `double`.
-    Float,
+    Float {
+        /// 32 or 64.
+        bits: u8,
+    },
     /// `bool`
     Bool,
     /// `string`
@@ -114,6 +124,11 @@ impl Schema {
         let descriptor = self.pool.get_message_by_name(full_name)?;
         Some(MessageType { descriptor })
     }
+
+    /// What the authors of the contract wrote above its parts.
+    pub fn comments(&self) -> Comments {
+        Comments::new(self)
+    }
 }
 
 impl fmt::Debug for Schema {
@@ -167,6 +182,11 @@ impl MessageType {
         }
     }
 
+    /// Whether a path or a query can carry it: a wrapper, a time, a duration or a field mask.
+    pub fn has_text_form(&self) -> bool {
+        text::has_text_form(&self.descriptor)
+    }
+
     /// A message without any field set.
     pub fn empty(&self) -> Message {
         Message { value: DynamicMessage::new(self.descriptor.clone()) }
@@ -218,21 +238,45 @@ impl Field {
         self.descriptor.is_map()
     }
 
-    /// The name of the oneof it is a member of.
+    /// The name of the oneof it is a member of; an `optional` field is a member of none.
     pub fn oneof(&self) -> Option<String> {
-        self.descriptor.containing_oneof().map(|oneof| oneof.name().to_owned())
+        let oneof = self.descriptor.containing_oneof().filter(|oneof| !oneof.is_synthetic())?;
+        Some(oneof.name().to_owned())
     }
 
     /// What it holds.
     pub fn kind(&self) -> FieldKind {
         match self.descriptor.kind() {
-            Kind::Double | Kind::Float => FieldKind::Float,
+            Kind::Double => FieldKind::Float { bits: 64 },
+            Kind::Float => FieldKind::Float { bits: 32 },
+            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => FieldKind::Integer { bits: 32, signed: true },
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => FieldKind::Integer { bits: 64, signed: true },
+            Kind::Uint32 | Kind::Fixed32 => FieldKind::Integer { bits: 32, signed: false },
+            Kind::Uint64 | Kind::Fixed64 => FieldKind::Integer { bits: 64, signed: false },
             Kind::Bool => FieldKind::Bool,
             Kind::String => FieldKind::String,
             Kind::Bytes => FieldKind::Bytes,
             Kind::Enum(descriptor) => FieldKind::Enum(names_of(&descriptor)),
             Kind::Message(descriptor) => FieldKind::Message(MessageType { descriptor }),
-            _ => FieldKind::Integer,
+        }
+    }
+
+    /// The full name of the message or the enum that it holds.
+    pub fn type_name(&self) -> Option<String> {
+        match self.descriptor.kind() {
+            Kind::Enum(descriptor) => Some(descriptor.full_name().to_owned()),
+            Kind::Message(descriptor) => Some(descriptor.full_name().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What the values of a map are.
+    pub fn map_value(&self) -> Option<Field> {
+        match self.descriptor.kind() {
+            Kind::Message(entry) if self.is_map() => {
+                Some(Field { descriptor: entry.map_entry_value_field() })
+            }
+            _ => None,
         }
     }
 }

@@ -102,6 +102,13 @@ fn parse_base64(text: &str) -> Result<Bytes, InvalidText> {
         .map_err(|_| InvalidText::expected("base64", text))
 }
 
+/// Whether [`parse`] can make such a message.
+pub(super) fn has_text_form(descriptor: &MessageDescriptor) -> bool {
+    let name = descriptor.full_name();
+    let is_string = ["google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"];
+    is_string.contains(&name) || wrapped_field(name, descriptor).is_some()
+}
+
 /// The well-known types whose JSON is a scalar; no other message can be written as text.
 fn parse_message(descriptor: &MessageDescriptor, text: &str) -> Result<DynamicMessage, InvalidText> {
     match descriptor.full_name() {

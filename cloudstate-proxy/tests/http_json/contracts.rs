@@ -129,6 +129,15 @@ pub(crate) static SHAPES_SET: LazyLock<Vec<u8>> = LazyLock::new(|| compile("shap
 
 /// Compiles one file and what it imports to an encoded descriptor set.
 pub(crate) fn compile(name: &str, source: &str) -> Vec<u8> {
+    compiler(name, source).encode_file_descriptor_set()
+}
+
+/// [`compile`], with the comments.
+pub(crate) fn compile_with_comments(name: &str, source: &str) -> Vec<u8> {
+    compiler(name, source).include_source_info(true).encode_file_descriptor_set()
+}
+
+fn compiler(name: &str, source: &str) -> Compiler {
     let mut resolver = ChainFileResolver::new();
     resolver.add(InMemory(HashMap::from([(name.to_owned(), source.to_owned())])));
     let bundled = [sources::FRONTEND, sources::TCK].concat();
@@ -136,7 +145,7 @@ pub(crate) fn compile(name: &str, source: &str) -> Vec<u8> {
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).open_file(name).unwrap();
-    compiler.encode_file_descriptor_set()
+    compiler
 }
 
 /// Compiles a file of the conformance suite's models.
@@ -147,8 +156,17 @@ pub(crate) fn compile_model(name: &str) -> Vec<u8> {
 
 /// What discovery makes of a contract whose services are all event sourced.
 pub(crate) fn catalog(descriptor_set: Vec<u8>, services: &[&str]) -> Arc<ServiceCatalog> {
+    catalog_of(entity_type::EVENT_SOURCED, descriptor_set, services)
+}
+
+/// What discovery makes of a contract whose services are all actions.
+pub(crate) fn actions(descriptor_set: Vec<u8>, services: &[&str]) -> Arc<ServiceCatalog> {
+    catalog_of(entity_type::ACTION, descriptor_set, services)
+}
+
+fn catalog_of(entity_type: &str, descriptor_set: Vec<u8>, services: &[&str]) -> Arc<ServiceCatalog> {
     let entities = services.iter().map(|service| Entity {
-        entity_type: entity_type::EVENT_SOURCED.to_owned(),
+        entity_type: entity_type.to_owned(),
         service_name: service.to_string(),
         persistence_id: service.to_string(),
         ..Entity::default()

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cloudstate_proxy::{
-    frontend::http_json::HttpJson,
+    frontend::http_json::{HttpJson, ResponseBody},
     routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Requests},
     schema::{Message, MessageType},
     service_catalog::ServiceCatalog,
@@ -26,6 +26,8 @@ pub(crate) struct Proxy {
 /// Answers every call alike and remembers it.
 pub(crate) struct CannedCalls {
     pub(crate) answer: Mutex<Result<Reply, Failure>>,
+    /// What the next streamed call is answered; none: `answer` alone.
+    pub(crate) replies: Mutex<Option<Replies>>,
     pub(crate) seen: Mutex<Vec<Call>>,
 }
 
@@ -45,7 +47,8 @@ impl Calls for CannedCalls {
     }
 
     fn call_streamed(&self, call: Call) -> Replies {
-        Box::pin(self.call(call).into_stream())
+        let answer = Box::pin(self.call(call).into_stream());
+        self.replies.lock().unwrap().take().unwrap_or(answer)
     }
 }
 
@@ -60,7 +63,8 @@ impl CannedCalls {
 impl Proxy {
     pub(crate) fn new(catalog: Arc<ServiceCatalog>) -> Self {
         let http = HttpJson::new(&catalog).unwrap();
-        let calls = CannedCalls { answer: Mutex::new(Ok(Reply::default())), seen: Mutex::default() };
+        let answer = Mutex::new(Ok(Reply::default()));
+        let calls = CannedCalls { answer, replies: Mutex::default(), seen: Mutex::default() };
         Self { catalog, http, calls }
     }
 
@@ -87,7 +91,7 @@ impl Proxy {
         *self.calls.answer.lock().unwrap() = Ok(Reply { payload: Some(payload.into()), metadata: None });
     }
 
-    pub(crate) async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+    pub(crate) async fn serve(&self, request: Request<Full<Bytes>>) -> Response<ResponseBody> {
         self.http.serve(request, &self.calls, MAX_REQUEST_SIZE).await
     }
 
@@ -114,7 +118,7 @@ impl Proxy {
 }
 
 impl Answer {
-    pub(crate) async fn read(response: Response<Full<Bytes>>) -> Self {
+    pub(crate) async fn read(response: Response<ResponseBody>) -> Self {
         let (head, body) = response.into_parts();
         let content_type = head.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
         let body = body.collect().await.unwrap().to_bytes();

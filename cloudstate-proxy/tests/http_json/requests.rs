@@ -369,7 +369,7 @@ fn bodies_come_in_pieces_and_may_break_off() {
 }
 
 fn canned() -> CannedCalls {
-    CannedCalls { answer: Ok(Reply::default()).into(), seen: Default::default() }
+    CannedCalls { answer: Ok(Reply::default()).into(), replies: Default::default(), seen: Default::default() }
 }
 
 proptest! {

@@ -2,27 +2,33 @@
 //!
 //! [`HttpJson`] is made of the rules of a service catalogue, which it validates. For a request, `route_table` finds
 //! the rule, `request` builds the request message from path, query and body, the call is carried out behind
-//! [`Calls`], and `response` shows its reply. Whatever goes wrong is a `Refusal`: a status and a sentence.
+//! [`Calls`], and `response` or `streamed_response` shows what it replied. Whatever goes wrong is a `Refusal`: a status and a sentence.
 
 mod http_rule;
+mod openapi;
 mod path_template;
 mod refusal;
 mod request;
 mod response;
+mod response_body;
 mod route_table;
 mod sample;
+mod streamed_response;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use http_body_util::Full;
 
 pub use http_rule::InvalidHttpRule;
+pub use response_body::{BrokenOff, ResponseBody};
 
+use super::metadata;
 use crate::{
-    routing::{Call, Calls},
+    routing::{Call, Calls, Requests},
+    schema::MessageType,
     service_catalog::ServiceCatalog,
 };
 use http_rule::Binding;
@@ -35,6 +41,7 @@ pub struct HttpJson {
     bindings: Vec<Binding>,
     table: RouteTable,
     routes: Vec<Route>,
+    warnings: Vec<String>,
 }
 
 /// One HTTP route, for people.
@@ -65,11 +72,14 @@ impl HttpJson {
             bindings.extend(http_rule::bindings_of(method, catalog.schema())?);
         }
         let mut table = RouteTable::default();
+        let routes: Vec<Route> = bindings.iter().map(Route::of).collect();
+        let mut warnings = Vec::new();
         for (index, binding) in bindings.iter().enumerate() {
-            table.insert(binding.verb.clone(), &binding.template, index);
+            if let Some(replaced) = table.insert(binding.verb.clone(), &binding.template, index) {
+                warnings.push(routes[index].replaces(&routes[replaced]));
+            }
         }
-        let routes = bindings.iter().map(Route::of).collect();
-        Ok(Self { bindings, table, routes })
+        Ok(Self { bindings, table, routes, warnings })
     }
 
     /// All routes, in the order of declaration.
@@ -77,19 +87,25 @@ impl HttpJson {
         &self.routes
     }
 
+    /// What is served but should be mended.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Whether the path belongs to a route, be it with another method.
     pub fn has_route(&self, method: &Method, path: &str) -> bool {
         self.table.find(method, path) != Found::Nothing
     }
 
-    /// Serves one request. A body of more than `max_request_size` bytes is refused as soon as it is seen to be
+    /// Serves one request. The replies of a streaming rpc are made as the response's body is read, and end with it. A
+    /// body of more than `max_request_size` bytes is refused as soon as it is seen to be
     /// larger.
     pub async fn serve<B>(
         &self,
         request: Request<B>,
         calls: &dyn Calls,
         max_request_size: usize,
-    ) -> Response<Full<Bytes>>
+    ) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes>,
     {
@@ -124,6 +140,13 @@ impl Route {
             sample_body: sample::body(binding),
         }
     }
+
+    fn replaces(&self, replaced: &Route) -> String {
+        format!(
+            "The route `{} {}` of {} is never used: the later `{} {}` of {} matches the same requests",
+            replaced.verb, replaced.template, replaced.rpc, self.verb, self.template, self.rpc
+        )
+    }
 }
 
 async fn carry_out<B>(
@@ -131,21 +154,35 @@ async fn carry_out<B>(
     request: Request<B>,
     calls: &dyn Calls,
     max_request_size: usize,
-) -> Result<Response<Full<Bytes>>, Refusal>
+) -> Result<Response<ResponseBody>, Refusal>
 where
     B: Body<Data = Bytes>,
 {
     let (head, body) = request.into_parts();
-    let payload = request::payload(binding, &head.uri, &head.headers, body, max_request_size).await?;
-    let reply = calls.call(Call::new(Arc::clone(&binding.method), payload)).await?;
-    response::from_reply(binding, reply)
+    let request = request::payload(binding, &head.uri, &head.headers, body, max_request_size).await?;
+    let requests = match binding.method.client_streaming {
+        // A stream of one.
+        true => Requests::Many(stream::iter([Ok(request)]).boxed()),
+        false => Requests::One(request),
+    };
+    let metadata = metadata::from_headers(&head.headers);
+    let call = Call { method: Arc::clone(&binding.method), requests, metadata };
+    match binding.method.server_streaming {
+        true => streamed_response::from_replies(binding, &head.headers, calls.call_streamed(call)).await,
+        false => response::from_reply(binding, calls.call(call).await?),
+    }
+}
+
+/// Bytes with a content type: an HTTP body that is not JSON.
+fn is_http_body(message: &MessageType) -> bool {
+    message.full_name() == "google.api.HttpBody"
 }
 
 /// The path is known, but not with this method.
-fn other_methods(method: &Method, known: &[Method]) -> Response<Full<Bytes>> {
+fn other_methods(method: &Method, known: &[Method]) -> Response<ResponseBody> {
     let allow = refusal::allow(known);
     let mut response = if method == Method::OPTIONS {
-        let mut response = Response::new(Full::default());
+        let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
@@ -158,9 +195,10 @@ fn other_methods(method: &Method, known: &[Method]) -> Response<Full<Bytes>> {
 }
 
 /// What HEAD is answered: the headers of the full response.
-fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+fn without_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
     let (mut head, body) = response.into_parts();
-    let length = body.size_hint().exact().unwrap_or_default();
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    Response::from_parts(head, Full::default())
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, ResponseBody::default())
 }

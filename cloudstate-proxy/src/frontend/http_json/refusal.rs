@@ -1,9 +1,8 @@
 //! What a client is told when its request is not carried out, or its reply cannot be shown.
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::Full;
 
+use super::ResponseBody;
 use crate::routing::Failure;
 
 /// A status and one sentence.
@@ -22,8 +21,8 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, sentence)
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(self.sentence));
+    pub(super) fn into_response(self) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::from(self.sentence));
         *response.status_mut() = self.status;
         let text = HeaderValue::from_static("text/plain; charset=UTF-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text);

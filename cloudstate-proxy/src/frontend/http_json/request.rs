@@ -8,16 +8,19 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use cloudstate_proto::google::api::HttpBody;
 use http::{HeaderMap, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
+use prost::Message as _;
 
 use super::{
     http_rule::{Binding, BodyRule},
+    is_http_body,
     refusal::Refusal,
 };
-use crate::schema::{InvalidJson, Message};
+use crate::schema::{InvalidJson, Message, MessageType};
 
 /// The encoded request message.
 pub(super) async fn payload<B>(
@@ -32,6 +35,15 @@ where
 {
     let mut message = match &binding.body {
         BodyRule::Nothing => binding.input.empty(),
+        BodyRule::Message if is_http_body(&binding.input) => {
+            raw(&binding.input, headers, read(headers, body, max_request_size).await?)?
+        }
+        BodyRule::Field(field, inner) if is_http_body(inner) => {
+            let mut message = binding.input.empty();
+            let body = read(headers, body, max_request_size).await?;
+            message.set_message(field, raw(inner, headers, body)?);
+            message
+        }
         _ => {
             check_content_type(headers)?;
             from_body(binding, &read(headers, body, max_request_size).await?)?
@@ -127,6 +139,20 @@ fn from_body(binding: &Binding, body: &[u8]) -> Result<Message, Refusal> {
         }
         _ => binding.input.from_json(body).map_err(invalid_json),
     }
+}
+
+/// The body itself, with its content type.
+fn raw(http_body: &MessageType, headers: &HeaderMap, data: Bytes) -> Result<Message, Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let content_type = String::from_utf8_lossy(content_type).into_owned();
+    let body = HttpBody { content_type, data, ..HttpBody::default() };
+    // Fails only if the contract has an idea of its own of google.api.HttpBody.
+    http_body.decode(body.encode_to_vec().into()).map_err(|error| {
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("The request has no place for a body: {error}."),
+        )
+    })
 }
 
 fn invalid_json(error: InvalidJson) -> Refusal {

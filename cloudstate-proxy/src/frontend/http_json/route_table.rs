@@ -47,7 +47,8 @@ struct Node {
 type Leaf = Vec<(Verb, usize)>;
 
 impl RouteTable {
-    pub(super) fn insert(&mut self, verb: Verb, template: &PathTemplate, route: usize) {
+    /// Adds a route; returns the one that it replaces, because both match the same requests.
+    pub(super) fn insert(&mut self, verb: Verb, template: &PathTemplate, route: usize) -> Option<usize> {
         let mut node = match &template.verb {
             None => &mut self.without_verb,
             Some(verb) => self.by_verb.entry(verb.clone()).or_default(),
@@ -59,7 +60,7 @@ impl RouteTable {
                 Segment::Rest => return replace(&mut node.rest, verb, route),
             };
         }
-        replace(&mut node.end, verb, route);
+        replace(&mut node.end, verb, route)
     }
 
     pub(super) fn find(&self, method: &Method, path: &str) -> Found {
@@ -77,9 +78,10 @@ impl RouteTable {
     }
 }
 
-fn replace(leaf: &mut Leaf, verb: Verb, route: usize) {
-    leaf.retain(|(earlier, _)| *earlier != verb);
+fn replace(leaf: &mut Leaf, verb: Verb, route: usize) -> Option<usize> {
+    let replaced = leaf.iter().position(|(earlier, _)| *earlier == verb).map(|at| leaf.remove(at).1);
     leaf.push((verb, route));
+    replaced
 }
 
 struct Search<'a> {

@@ -76,8 +76,8 @@ fn field_value(field: &Field, depth: u32) -> Option<String> {
         return Some("{}".to_owned());
     }
     let value = match field.kind() {
-        FieldKind::Integer => "1".to_owned(),
-        FieldKind::Float => "1.5".to_owned(),
+        FieldKind::Integer { .. } => "1".to_owned(),
+        FieldKind::Float { .. } => "1.5".to_owned(),
         FieldKind::Bool => "true".to_owned(),
         FieldKind::String => quoted(&text(field)),
         FieldKind::Bytes => quoted("AQ=="),
