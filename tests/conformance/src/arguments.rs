@@ -16,8 +16,21 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Play the proxy against a user function that serves the model services
     Service(ServiceArguments),
+    /// Play the clients of a proxy and its user function
+    Proxy(ProxyArguments),
     /// List all scenarios
     List,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// Only these: an area, an id, `reference` for what the reference kit has, `beyond` for what it does not check,
+    /// `choices` for what the protocol leaves open; may be given several times
+    #[arg(long, value_name = "AREA|ID")]
+    pub(crate) only: Vec<String>,
+    /// Scenarios that are known to fail, one a line: the id and the reason
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known_gaps: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -25,12 +38,8 @@ pub(crate) struct ServiceArguments {
     /// Where the user function listens
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) at: String,
-    /// Only these: an area, an id, or `reference` for what the reference kit has; may be given several times
-    #[arg(long, value_name = "AREA|ID")]
-    pub(crate) only: Vec<String>,
-    /// Scenarios that are known to fail, one a line: the id and the reason
-    #[arg(long, value_name = "FILE")]
-    pub(crate) known_gaps: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// How long each message may take
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = some_seconds)]
     pub(crate) deadline: Duration,
@@ -40,6 +49,36 @@ pub(crate) struct ServiceArguments {
     /// How many scenarios to play at once
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) at_once: u8,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProxyArguments {
+    /// Where the proxy serves clients
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000", value_parser = address)]
+    pub(crate) at: String,
+    /// Where the proxy finds its user function, which is this program
+    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:8090", value_parser = address)]
+    pub(crate) listen: String,
+    /// A user function to relay every call to; without, this program answers as the scenarios say
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    pub(crate) service: Option<String>,
+    /// Where the proxy serves `/ready`, `/alive` and `/metrics`, to test that as well
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    pub(crate) management: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How long each message may take
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = some_seconds)]
+    pub(crate) deadline: Duration,
+    /// How long to wait for the proxy to discover its user function, and then to serve clients
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
+    pub(crate) wait: Duration,
+    /// Offer only contracts that the reference proxy accepts
+    #[arg(long)]
+    pub(crate) reference_contracts: bool,
+    /// Do not know the extension of status codes, if the proxy offers it
+    #[arg(long)]
+    pub(crate) without_extensions: bool,
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use cloudstate_proto::{
-    Entity, EntityPassivationStrategy, EntitySpec, TimeoutPassivationStrategy,
-    descriptor::{DescriptorProto, FileDescriptorSet, MethodDescriptorProto},
+    Entity, EntityPassivationStrategy, EntitySpec, ProxyInfo, TimeoutPassivationStrategy,
+    descriptor::{DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto},
     entity_passivation_strategy::Strategy,
+    entity_type,
     event_source::Source,
     google::api::http_rule::Pattern,
 };
 use prost::Message as _;
+use prost_reflect::DynamicMessage;
+
+use crate::descriptors;
 
 /// One thing that must be true of an answer to `discover`.
 #[derive(Debug)]
@@ -64,6 +68,11 @@ impl Discovered {
     /// Whether the entity is listed.
     pub(crate) fn offers(&self, service: &str) -> bool {
         self.entity(service).is_some()
+    }
+
+    /// Whether the descriptor set has the service.
+    pub(crate) fn describes(&self, service: &str) -> bool {
+        self.methods(service).is_ok()
     }
 
     /// Whether the services are what they should be.
@@ -229,6 +238,34 @@ impl Discovered {
             _ => Err(format!("{service}.{method} has lost its option eventing")),
         }
     }
+}
+
+/// Whether the proxy speaks protocol 0.2, and knows the four kinds of services and no other.
+///
+/// # Errors
+///
+/// What is wrong, as a sentence.
+pub(crate) fn check_proxy(proxy: &ProxyInfo) -> Result<(), String> {
+    let version = format!("{}.{}", proxy.protocol_major_version, proxy.protocol_minor_version);
+    equal("the protocol version of the proxy", "0.2", &version)?;
+    let mut supported: Vec<_> = proxy.supported_entity_types.iter().map(String::as_str).collect();
+    supported.sort_unstable();
+    let mut expected =
+        [entity_type::ACTION, entity_type::CRDT, entity_type::EVENT_SOURCED, entity_type::VALUE_ENTITY];
+    expected.sort_unstable();
+    equal("the entity types of the proxy", &expected.join(", "), &supported.join(", "))
+}
+
+/// The name of the file in an answer of server reflection that holds exactly one.
+pub(crate) fn only_file(response: &[u8]) -> Option<String> {
+    let name = "grpc.reflection.v1.ServerReflectionResponse";
+    let of = descriptors::pool()?.get_message_by_name(name)?;
+    let response = DynamicMessage::decode(of, response).ok()?;
+    let files = response.get_field_by_name("file_descriptor_response")?;
+    let files = files.as_message()?.get_field_by_name("file_descriptor_proto")?.into_owned();
+    let [file] = files.as_list()? else { return None };
+    let file = FileDescriptorProto::decode(file.as_bytes()?.clone()).ok()?;
+    Some(file.name)
 }
 
 fn qualified(package: &str, name: &str) -> String {

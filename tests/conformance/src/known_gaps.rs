@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::Scenario;
+use crate::{report::Outcome, scenario::Scenario};
 
 /// Scenarios that may fail, each with the reason.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ impl KnownGaps {
     /// # Errors
     ///
     /// Names the line that has no reason, or an id that there is not, or that was there before.
-    pub(crate) fn read(text: &str, scenarios: &[Scenario]) -> Result<Self, String> {
+    pub(crate) fn read<S>(text: &str, scenarios: &[Scenario<S>]) -> Result<Self, String> {
         let mut gaps = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
@@ -35,8 +35,12 @@ impl KnownGaps {
         Ok(Self(gaps))
     }
 
-    /// Why the scenario is known to fail, if it is.
-    pub(crate) fn reason(&self, id: &str) -> Option<&str> {
-        self.0.get(id).map(String::as_str)
+    /// The outcome in the light of what is known.
+    pub(crate) fn judged(&self, id: &str, outcome: Outcome) -> Outcome {
+        match (outcome, self.0.get(id)) {
+            (Outcome::Passed, Some(_)) => Outcome::GapIsClosed,
+            (Outcome::Failed(_), Some(reason)) => Outcome::KnownGap(reason.clone()),
+            (outcome, _) => outcome,
+        }
     }
 }

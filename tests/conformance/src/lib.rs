@@ -24,6 +24,7 @@
 mod area;
 mod arguments;
 mod conversation;
+mod descriptors;
 mod discovery;
 mod known_gaps;
 mod mismatch;
@@ -31,6 +32,7 @@ mod model;
 mod notation;
 mod program;
 mod protocol;
+mod proxy;
 mod readable;
 #[cfg(test)]
 mod replay;

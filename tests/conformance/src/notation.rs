@@ -4,12 +4,14 @@
 //! protocol, and so has a module of its own.
 
 mod action;
+mod any_message;
 mod command;
 mod crdt;
 mod cursor;
 mod discovery;
 mod event_sourced;
 mod eventing;
+pub(crate) mod proxy;
 mod script;
 mod value_entity;
 
@@ -112,20 +114,21 @@ fn script(area: Area, number: &str, block: &mut Block<'_>) -> Result<Script, Pro
     Ok(match (area, entity_type) {
         (_, None) if is_about_discovery => Script::Discovery(discovery::checks(area, lines)?),
         (Area::EventSourced, None) => Script::EventSourced(script::of_entity(
-            &event_sourced::Notation::new(entity_id("entity")),
+            &event_sourced::Notation::new(area.service("EventSourcedTckModel"), entity_id("entity")),
             lines,
         )?),
-        (Area::ValueEntity, None) => {
-            Script::ValueEntity(script::of_entity(&value_entity::Notation::new(entity_id("entity")), lines)?)
-        }
+        (Area::ValueEntity, None) => Script::ValueEntity(script::of_entity(
+            &value_entity::Notation::new(area.service("ValueEntityTckModel"), entity_id("entity")),
+            lines,
+        )?),
         (Area::Crdt, Some(name)) => {
-            let notation = crdt::Notation::new(name, entity_id(name))?;
+            let notation = crdt::Notation::new(area.service("CrdtTckModel"), name, entity_id(name))?;
             Script::Crdt(script::of_entity(&notation, lines)?)
         }
         (Area::Action, None) => Script::Action(script::of_calls(&action::Notation, lines)?),
         (Area::Eventing, None) => Script::Action(script::of_calls(&eventing::Subscriber, lines)?),
         (Area::Eventing, Some(service)) => {
-            let notation = eventing::Emitter::new(service, entity_id("entity"))?;
+            let notation = eventing::Emitter::new(area.service(service), entity_id("entity"));
             Script::EventSourced(script::of_entity(&notation, lines)?)
         }
         _ => return Err("there is nothing here that this area can do".to_owned()),

@@ -1,27 +1,12 @@
 //! Messages for people, in the text format of protobuf, with the payloads in them decoded; and errors.
 
-use std::{collections::HashMap, error::Error, fmt::Debug, ops::Range, sync::LazyLock};
+use std::{error::Error, fmt::Debug, ops::Range};
 
-use cloudstate_proto::sources;
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, text_format::FormatOptions};
-use protox::{
-    Compiler,
-    file::{ChainFileResolver, File, FileResolver, GoogleFileResolver},
-};
+use prost_reflect::{DynamicMessage, Value, text_format::FormatOptions};
 use tonic::Status;
 
-/// The protocol and the models. Built when the first message is shown: a run without failures needs none.
-static DESCRIPTORS: LazyLock<Result<DescriptorPool, protox::Error>> = LazyLock::new(|| {
-    let texts = [sources::PROTOCOL, sources::FRONTEND, sources::TCK].concat();
-    let names = texts.iter().map(|(name, _)| *name);
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(Texts(texts.iter().copied().collect()));
-    resolver.add(GoogleFileResolver::new());
-    let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).open_files(names)?;
-    Ok(compiler.descriptor_pool())
-});
+use crate::descriptors;
 
 /// The message, its payloads decoded.
 pub(crate) fn message<M: Message + Name + Debug>(message: &M) -> String {
@@ -34,13 +19,32 @@ pub(crate) fn message_in_bytes<M: Message + Name + Debug>(message: &M) -> String
 }
 
 fn text<M: Message + Name + Debug>(message: &M, expand_payloads: bool) -> String {
+    encoded(&M::full_name(), &message.encode_to_vec(), expand_payloads)
+        .unwrap_or_else(|| format!("{message:#?}"))
+}
+
+/// An encoded message of that type.
+pub(crate) fn encoded(name: &str, bytes: &[u8], expand_payloads: bool) -> Option<String> {
     let options = FormatOptions::new().pretty(true).expand_any(expand_payloads);
-    match dynamic(message) {
+    match dynamic(name, bytes)? {
         // An empty message is shown as nothing at all.
-        Some(dynamic) if message.encoded_len() > 0 => dynamic.to_text_format_with_options(&options),
-        Some(_) => "(an empty message)".to_owned(),
-        None => format!("{message:#?}"),
+        _ if bytes.is_empty() => Some("(an empty message)".to_owned()),
+        dynamic => Some(dynamic.to_text_format_with_options(&options)),
     }
+}
+
+/// Whether the encoded message holds something that its type does not know.
+pub(crate) fn has_unknown_fields(name: &str, bytes: &[u8]) -> bool {
+    dynamic(name, bytes).is_some_and(|message| is_unknown(&message))
+}
+
+fn is_unknown(message: &DynamicMessage) -> bool {
+    let inside = |value: &Value| match value {
+        Value::Message(message) => is_unknown(message),
+        Value::List(values) => values.iter().filter_map(Value::as_message).any(is_unknown),
+        _ => false,
+    };
+    message.unknown_fields().next().is_some() || message.fields().any(|(_, value)| inside(value))
 }
 
 /// The lines between what two texts have in common at their beginnings and at their ends.
@@ -53,9 +57,8 @@ pub(crate) fn differing_lines(one: &str, other: &str) -> [Range<usize>; 2] {
     [start..one.len() - end, start..other.len() - end]
 }
 
-fn dynamic<M: Message + Name>(message: &M) -> Option<DynamicMessage> {
-    let descriptor = DESCRIPTORS.as_ref().ok()?.get_message_by_name(&M::full_name())?;
-    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()
+fn dynamic(name: &str, bytes: &[u8]) -> Option<DynamicMessage> {
+    DynamicMessage::decode(descriptors::pool()?.get_message_by_name(name)?, bytes).ok()
 }
 
 /// The status, and what caused it if that was not the service.
@@ -74,16 +77,4 @@ pub(crate) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error
         cause = source;
     }
     cause
-}
-
-/// `.proto` files in memory, by import path.
-struct Texts(HashMap<&'static str, &'static str>);
-
-impl FileResolver for Texts {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match self.0.get(name) {
-            Some(text) => File::from_source(name, text),
-            None => Err(protox::Error::file_not_found(name)),
-        }
-    }
 }

@@ -5,7 +5,11 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::{area::Area, mismatch::Mismatch, scenario::Scenario};
+use crate::{
+    area::Area,
+    mismatch::Mismatch,
+    scenario::{Scenario, Standing},
+};
 
 /// How one scenario went.
 pub(crate) enum Outcome {
@@ -15,12 +19,16 @@ pub(crate) enum Outcome {
     KnownGap(String),
     /// Passed, although the list of known gaps says that it fails.
     GapIsClosed,
-    /// Discovery does not offer these services.
-    Skipped(Vec<String>),
+    /// Cannot be played here, for this reason.
+    Skipped(String),
 }
 
 /// All scenarios of a run, in their order.
-pub(crate) struct Report<'a>(pub(crate) Vec<(&'a Scenario, Outcome)>);
+pub(crate) struct Report<'a, S> {
+    pub(crate) scenarios: Vec<(&'a Scenario<S>, Outcome)>,
+    /// What the only scenario of discovery in the reference kit cannot check here.
+    pub(crate) of_discovery: &'static str,
+}
 
 #[derive(Clone, Copy, Default)]
 struct Count {
@@ -43,15 +51,15 @@ impl Count {
     }
 }
 
-impl Report<'_> {
-    /// Whether the service did all that could be asked of it.
+impl<S> Report<'_, S> {
+    /// Whether all that was tested did all that could be asked of it.
     pub(crate) fn is_good(&self) -> bool {
         self.count(|_| true).failed == 0
     }
 
-    fn count(&self, counts: impl Fn(&Scenario) -> bool) -> Count {
+    fn count(&self, counts: impl Fn(&Scenario<S>) -> bool) -> Count {
         let mut count = Count::default();
-        for (scenario, outcome) in &self.0 {
+        for (scenario, outcome) in &self.scenarios {
             if counts(scenario) {
                 count.add(outcome);
             }
@@ -59,10 +67,14 @@ impl Report<'_> {
         count
     }
 
-    /// Of one half: the scenarios of the reference kit, or the others.
-    fn table(&self, reference: bool) -> String {
-        let title = if reference { "reference scenarios" } else { "beyond the reference" };
-        let of_half = |scenario: &Scenario| scenario.is_reference() == reference;
+    /// Of the scenarios of one origin.
+    fn table(&self, standing: Standing) -> String {
+        let title = match standing {
+            Standing::Reference => "reference scenarios",
+            Standing::Beyond => "beyond the reference",
+            Standing::Choice => "choices",
+        };
+        let of_half = |scenario: &Scenario<S>| scenario.standing() == standing;
         let mut table =
             format!("{title:22}{:>10}{:>9}{:>9}{:>9}\n", "scenarios", "passed", "failed", "skipped");
         for area in Area::ALL {
@@ -70,24 +82,24 @@ impl Report<'_> {
             if count.scenarios() == 0 {
                 continue;
             }
-            let remark =
-                if reference && area == Area::Discovery { "  reduced: no proxy is in between" } else { "" };
+            let is_reduced = standing == Standing::Reference && area == Area::Discovery;
+            let remark = if is_reduced { self.of_discovery } else { "" };
             row(&mut table, area.name(), count, remark);
         }
         row(&mut table, "in all", self.count(of_half), "");
         table
     }
 
-    fn has_half(&self, reference: bool) -> bool {
-        self.0.iter().any(|(scenario, _)| scenario.is_reference() == reference)
+    fn has(&self, standing: Standing) -> bool {
+        self.scenarios.iter().any(|(scenario, _)| scenario.standing() == standing)
     }
 
-    /// How many scenarios of each area wait for the same services.
-    fn skipped(&self) -> BTreeMap<(Area, &[String]), usize> {
+    /// How many scenarios of each area are skipped for the same reason.
+    fn skipped(&self) -> BTreeMap<(Area, &str), usize> {
         let mut skipped = BTreeMap::new();
-        for (scenario, outcome) in &self.0 {
-            if let Outcome::Skipped(missing) = outcome {
-                *skipped.entry((scenario.area, missing.as_slice())).or_default() += 1;
+        for (scenario, outcome) in &self.scenarios {
+            if let Outcome::Skipped(reason) = outcome {
+                *skipped.entry((scenario.area, reason.as_str())).or_default() += 1;
             }
         }
         skipped
@@ -100,9 +112,9 @@ fn row(table: &mut String, name: &str, Count { passed, failed, skipped }: Count,
     let _ = writeln!(table, "  {name:20}{all:>10}{passed:>9}{failed:>9}{skipped:>9}{remark}");
 }
 
-impl fmt::Display for Report<'_> {
+impl<S> fmt::Display for Report<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (Scenario { id, title, .. }, outcome) in &self.0 {
+        for (Scenario { id, title, .. }, outcome) in &self.scenarios {
             match outcome {
                 Outcome::Passed | Outcome::Skipped(_) => {}
                 Outcome::Failed(mismatch) => writeln!(f, "FAILED {id}  {title}\n{mismatch}")?,
@@ -112,14 +124,11 @@ impl fmt::Display for Report<'_> {
                 Outcome::KnownGap(reason) => writeln!(f, "KNOWN GAP {id}  {title}: {reason}\n")?,
             }
         }
-        for ((area, missing), count) in self.skipped() {
-            let missing = missing.join(", ");
-            writeln!(f, "SKIPPED {count} of {area}: discovery does not offer {missing}\n")?;
+        for ((area, reason), count) in self.skipped() {
+            writeln!(f, "SKIPPED {count} of {area}: {reason}\n")?;
         }
-        for reference in [true, false] {
-            if self.has_half(reference) {
-                writeln!(f, "{}", self.table(reference))?;
-            }
+        for standing in Standing::ALL.into_iter().filter(|standing| self.has(*standing)) {
+            writeln!(f, "{}", self.table(standing))?;
         }
         let Count { passed, failed, skipped } = self.count(|_| true);
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")

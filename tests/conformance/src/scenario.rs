@@ -1,4 +1,4 @@
-//! Scenarios: what the kit says to a service, and what it expects to hear.
+//! Scenarios, and what is said to a user function in its own.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,53 @@ use crate::{
     discovery::Check,
     notation,
     protocol::{Action, Crdt, EventSourced, Protocol, ValueEntity},
+    proxy,
 };
 
-/// One conversation with the service under test.
-pub(crate) struct Scenario {
+/// One conversation with what is tested.
+pub(crate) struct Scenario<S = Script> {
     /// For example `ES-04`, or `ES-X01` for those that the reference kit does not have.
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) area: Area,
     /// The full names of the model services it talks to.
     pub(crate) needs: Vec<String>,
-    pub(crate) script: Script,
+    pub(crate) script: S,
 }
 
-impl Scenario {
-    /// Whether the reference kit has it too.
-    pub(crate) fn is_reference(&self) -> bool {
-        !self.id.contains("-X")
+impl<S> Scenario<S> {
+    pub(crate) fn standing(&self) -> Standing {
+        if self.id.contains("-X") {
+            Standing::Beyond
+        } else if self.id.contains("-C") && !self.id.contains("-CRDT-") || self.id.contains("-CRDT-C") {
+            Standing::Choice
+        } else {
+            Standing::Reference
+        }
+    }
+}
+
+/// Where a scenario comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The reference kit has it.
+    Reference,
+    /// A rule that the reference kit does not check.
+    Beyond,
+    /// A rule that the protocol leaves open, or that the reference gets wrong.
+    Choice,
+}
+
+impl Standing {
+    pub(crate) const ALL: [Self; 3] = [Self::Reference, Self::Beyond, Self::Choice];
+
+    /// The name people type.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Beyond => "beyond",
+            Self::Choice => "choices",
+        }
     }
 }
 
@@ -87,8 +117,27 @@ impl<M: Clone + PartialEq> Expected<M> {
 pub(crate) fn all() -> Result<Vec<Scenario>, notation::Error> {
     let mut scenarios = Vec::new();
     for area in Area::ALL {
-        scenarios.extend(notation::read(area, area.text())?);
+        scenarios.extend(notation::read(area, area.of_services().unwrap_or_default())?);
     }
+    each_once(scenarios)
+}
+
+/// All scenarios around a proxy, area by area.
+///
+/// # Errors
+///
+/// When a scenario file cannot be read; a test sees to it that this does not happen.
+pub(crate) fn around_proxies(
+    context: &notation::proxy::Context,
+) -> Result<Vec<Scenario<proxy::scenario::Script>>, notation::Error> {
+    let mut scenarios = Vec::new();
+    for area in Area::ALL {
+        scenarios.extend(notation::proxy::read(area, area.of_proxies(), context)?);
+    }
+    each_once(scenarios)
+}
+
+fn each_once<S>(scenarios: Vec<Scenario<S>>) -> Result<Vec<Scenario<S>>, notation::Error> {
     let mut ids = BTreeSet::new();
     match scenarios.iter().find(|scenario| !ids.insert(scenario.id.as_str())) {
         Some(twice) => Err(notation::Error::new(&twice.id, "there are two scenarios of this id")),
@@ -104,7 +153,9 @@ mod tests {
     fn every_scenario_of_the_reference_is_there() {
         let scenarios = all().unwrap();
         let of = |area| {
-            let mine = scenarios.iter().filter(|scenario| scenario.area == area && scenario.is_reference());
+            let mine = scenarios
+                .iter()
+                .filter(|scenario| scenario.area == area && scenario.standing() == Standing::Reference);
             mine.map(|scenario| scenario.id.as_str()).collect::<Vec<_>>()
         };
         let numbered =
@@ -114,6 +165,9 @@ mod tests {
         assert_eq!(of(Area::ValueEntity), numbered("VE", 19));
         assert_eq!(of(Area::EventSourced), numbered("ES", 21));
         assert_eq!(of(Area::Crdt), numbered("CRDT", 82));
-        assert_eq!(scenarios.iter().filter(|scenario| scenario.is_reference()).count(), 157);
+        assert_eq!(
+            scenarios.iter().filter(|scenario| scenario.standing() == Standing::Reference).count(),
+            157
+        );
     }
 }

@@ -1,5 +1,5 @@
 use cloudstate_proto::{
-    Failure, Metadata, MetadataEntry, Reply,
+    Metadata, MetadataEntry, Reply,
     action::{ActionCommand, ActionResponse, action_response},
     metadata_entry,
 };
@@ -37,10 +37,10 @@ impl script::Notation for Notation {
 
     fn send(&self, line: &mut Cursor<'_>) -> Result<Step<Action>, Problem> {
         if line.eat("open StreamedIn") {
-            return Ok(Step::Open(ActionCall::StreamedIn(head(line, "ProcessStreamedIn")?)));
+            return Ok(Step::Open(ActionCall::StreamedIn(head_with_metadata(line, "ProcessStreamedIn")?)));
         }
         if line.eat("open Streamed") {
-            return Ok(Step::Open(ActionCall::Streamed(head(line, "ProcessStreamed")?)));
+            return Ok(Step::Open(ActionCall::Streamed(head_with_metadata(line, "ProcessStreamed")?)));
         }
         if line.starts_with("{") {
             return Ok(Step::Send(ActionCommand {
@@ -53,11 +53,7 @@ impl script::Notation for Notation {
             line.need("Unary")?;
         }
         let mut command = head(line, if streamed { "ProcessStreamedOut" } else { "ProcessUnary" })?;
-        command.payload = Some(if line.eat("other") {
-            pack(&OtherRequest { id: line.text()?.to_owned() })
-        } else {
-            pack(&request(line)?)
-        });
+        command.payload = Some(payload(line)?);
         command.metadata = metadata(line)?;
         let call = if streamed { ActionCall::StreamedOut } else { ActionCall::Unary };
         Ok(Step::Open(call(command)))
@@ -68,10 +64,11 @@ impl script::Notation for Notation {
         let word = |line: &mut Cursor<'_>| Ok(line.word()?.to_owned());
         let mut expected = response(line, |line| {
             if line.eat("forward") {
-                return Ok(action_response::Response::Forward(target.forward(word(line)?)));
+                return Ok(action_response::Response::Forward(target.forward_of(line, word)?));
             }
             line.need("reply")?;
-            Ok(reply(&Response { message: line.text()?.to_owned() }))
+            let payload = Some(pack(&Response { message: line.text()?.to_owned() }));
+            Ok(action_response::Response::Reply(Reply { payload, metadata: metadata(line)? }))
         })?;
         if line.eat("; fx") {
             expected.message.side_effects = target.side_effects(line, word)?;
@@ -88,13 +85,29 @@ fn head(line: &mut Cursor<'_>, command: &str) -> Result<ActionCommand, Problem> 
     Ok(ActionCommand { service_name, name: name.to_owned(), ..Default::default() })
 }
 
-/// `with "key" = "value"`
+fn head_with_metadata(line: &mut Cursor<'_>, command: &str) -> Result<ActionCommand, Problem> {
+    Ok(ActionCommand { metadata: metadata(line)?, ..head(line, command)? })
+}
+
+/// Groups of steps, or `other x` for the second service.
+pub(super) fn payload(line: &mut Cursor<'_>) -> Result<cloudstate_proto::Any, Problem> {
+    if line.eat("other") {
+        return Ok(pack(&OtherRequest { id: line.text()?.to_owned() }));
+    }
+    Ok(pack(&request(line)?))
+}
+
+/// `with "key" = "value"`, `with "key" = bytes "value"`
 pub(super) fn metadata(line: &mut Cursor<'_>) -> Result<Option<Metadata>, Problem> {
     let mut entries = Vec::new();
     while line.eat("with") {
         let key = line.text()?.to_owned();
         line.need("=")?;
-        let value = metadata_entry::Value::StringValue(line.text()?.to_owned());
+        let value = if line.eat("bytes") {
+            metadata_entry::Value::BytesValue(line.text()?.to_owned().into())
+        } else {
+            metadata_entry::Value::StringValue(line.text()?.to_owned())
+        };
         entries.push(MetadataEntry { key, value: Some(value) });
     }
     Ok(if entries.is_empty() { None } else { Some(Metadata { entries }) })
@@ -112,8 +125,7 @@ pub(super) fn response(
         forgive = forgive_words;
         Some(action_response::Response::Failure(super::command::any_failure()))
     } else if line.eat("fail") {
-        let description = line.text()?.to_owned();
-        Some(action_response::Response::Failure(Failure { description, ..Failure::default() }))
+        Some(action_response::Response::Failure(super::command::failure(line)?))
     } else {
         Some(other(line)?)
     };

@@ -2,7 +2,10 @@
 
 use cloudstate_proto::{Any, ClientAction, Command, Failure, Forward, Reply, SideEffect, client_action};
 
-use super::cursor::{Cursor, Problem};
+use super::{
+    action, any_message,
+    cursor::{Cursor, Problem},
+};
 
 /// The entity of a scenario.
 pub(super) struct Entity {
@@ -56,7 +59,22 @@ impl Target {
         }
     }
 
-    /// `[a, !b]`: asynchronous, synchronous.
+    /// What follows `forward`: an entity of the second service, or `to` anyone; perhaps `with` metadata.
+    pub(super) fn forward_of(
+        &self,
+        line: &mut Cursor<'_>,
+        id: impl FnOnce(&mut Cursor<'_>) -> Result<String, Problem>,
+    ) -> Result<Forward, Problem> {
+        let forward = if line.eat("to") {
+            let (service_name, command_name, payload) = any_message::call(line)?;
+            Forward { service_name, command_name, payload: Some(payload), metadata: None }
+        } else {
+            self.forward(id(line)?)
+        };
+        Ok(Forward { metadata: action::metadata(line)?, ..forward })
+    }
+
+    /// `[a, !b]`: asynchronous, synchronous; `to` anyone; each perhaps `with` metadata.
     pub(super) fn side_effects(
         &self,
         line: &mut Cursor<'_>,
@@ -64,13 +82,8 @@ impl Target {
     ) -> Result<Vec<SideEffect>, Problem> {
         line.list(["[", "]"], |line| {
             let synchronous = line.eat("!");
-            Ok(SideEffect {
-                service_name: self.service.clone(),
-                command_name: "Call".to_owned(),
-                payload: Some((self.request)(id(line)?)),
-                synchronous,
-                metadata: None,
-            })
+            let Forward { service_name, command_name, payload, metadata } = self.forward_of(line, &id)?;
+            Ok(SideEffect { service_name, command_name, payload, synchronous, metadata })
         })
     }
 
@@ -83,17 +96,26 @@ impl Target {
         payload: impl FnOnce(&mut Cursor<'_>) -> Result<Option<Any>, Problem>,
     ) -> Result<Option<ClientAction>, Problem> {
         let action = if line.eat("forward") {
-            client_action::Action::Forward(self.forward(entity.resolve(line)?))
+            client_action::Action::Forward(self.forward_of(line, |line| entity.resolve(line))?)
         } else if line.eat("fail") {
-            let description = line.text()?.to_owned();
-            let restart = if line.eat(", restart") { line.boolean()? } else { false };
-            client_action::Action::Failure(Failure { command_id, description, restart, ..Failure::default() })
+            client_action::Action::Failure(Failure { command_id, ..failure(line)? })
+        } else if line.eat("no member") {
+            return Ok(Some(ClientAction { action: None }));
         } else {
             line.need("reply")?;
-            return Ok(payload(line)?.map(reply));
+            let Some(payload) = payload(line)? else { return Ok(None) };
+            client_action::Action::Reply(Reply { payload: Some(payload), metadata: action::metadata(line)? })
         };
         Ok(Some(ClientAction { action: Some(action) }))
     }
+}
+
+/// `"text"`, perhaps `, code NOT_FOUND`, perhaps `, restart true`.
+pub(super) fn failure(line: &mut Cursor<'_>) -> Result<Failure, Problem> {
+    let description = line.text()?.to_owned();
+    let grpc_status_code = if line.eat(", code") { u32::from(any_message::code(line)?) } else { 0 };
+    let restart = if line.eat(", restart") { line.boolean()? } else { false };
+    Ok(Failure { description, restart, grpc_status_code, ..Failure::default() })
 }
 
 /// A failure of the whole stream, whatever it says: makes such failures equal.

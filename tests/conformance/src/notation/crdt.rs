@@ -6,9 +6,9 @@ mod update;
 use cloudstate_proto::{
     Any, StreamCancelled,
     crdt::{
-        CrdtDelete, CrdtInit, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse, CrdtStreamIn,
-        CrdtStreamOut, CrdtStreamedMessage, CrdtWriteConsistency, crdt_state_action, crdt_stream_in,
-        crdt_stream_out,
+        CrdtDelete, CrdtDelta, CrdtInit, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse,
+        CrdtStreamIn, CrdtStreamOut, CrdtStreamedMessage, CrdtWriteConsistency, crdt_state_action,
+        crdt_stream_in, crdt_stream_out,
     },
 };
 
@@ -39,13 +39,12 @@ pub(super) struct Notation {
 }
 
 impl Notation {
-    pub(super) fn new(name: &str, id: String) -> Result<Self, Problem> {
-        let service = |name| Area::Crdt.service(name);
+    pub(super) fn new(service: String, data_type: &str, id: String) -> Result<Self, Problem> {
         Ok(Self {
-            crdt: DataType::of(name)?,
-            entity: Entity { service: service("CrdtTckModel"), id },
+            crdt: DataType::of(data_type)?,
+            entity: Entity { service, id },
             target: Target {
-                service: service("CrdtTwo"),
+                service: Area::Crdt.service("CrdtTwo"),
                 request: |id| pack(&model::Request { id, actions: vec![] }),
             },
         })
@@ -58,10 +57,12 @@ impl Notation {
     }
 
     fn command(&self, line: &mut Cursor<'_>) -> Result<cloudstate_proto::Command, Problem> {
-        self.entity.command(line, |line| {
-            let actions = line.list(["[", "]"], |line| self.request_action(line))?;
-            Ok(pack(&model::Request { id: self.entity.id.clone(), actions }))
-        })
+        self.entity.command(line, |line| self.request(line))
+    }
+
+    pub(super) fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
+        let actions = line.list(["[", "]"], |line| self.request_action(line))?;
+        Ok(pack(&model::Request { id: self.entity.id.clone(), actions }))
     }
 
     fn request_action(&self, line: &mut Cursor<'_>) -> Result<model::RequestAction, Problem> {
@@ -87,7 +88,7 @@ impl Notation {
     }
 
     /// `[end=3, cancel=-42, initial=+1, effects=one/!two, empty]`
-    fn streamed_request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
+    pub(super) fn streamed_request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
         let mut request = model::StreamedRequest { id: self.entity.id.clone(), ..Default::default() };
         line.list(["[", "]"], |line| {
             if line.eat("end=") {
@@ -114,7 +115,7 @@ impl Notation {
     }
 
     /// `none`: no client action; `empty`: a response without state, as of `CrdtTwo`.
-    fn response(&self, line: &mut Cursor<'_>) -> Result<Option<Any>, Problem> {
+    pub(super) fn response(&self, line: &mut Cursor<'_>) -> Result<Option<Any>, Problem> {
         if line.eat("none") {
             return Ok(None);
         }
@@ -126,7 +127,11 @@ impl Notation {
         let action = if line.eat("delete") {
             crdt_state_action::Action::Delete(CrdtDelete {})
         } else if line.eat("Δ") {
-            crdt_state_action::Action::Update(delta_from_service(self.crdt, line)?)
+            // `Δ of Flag true`: of a type that the entity has not; `Δ nothing`: of none.
+            let crdt = if line.eat("of") { DataType::of(line.word()?)? } else { self.crdt };
+            let delta =
+                if line.eat("nothing") { CrdtDelta::default() } else { delta_from_service(crdt, line)? };
+            crdt_state_action::Action::Update(delta)
         } else {
             return Ok(None);
         };
@@ -249,6 +254,17 @@ impl Notation {
             streamed,
             ..Default::default()
         })
+    }
+}
+
+/// The order inside the lists of a delta is free.
+pub(super) fn forgive_order(message: &mut CrdtStreamIn) {
+    use crdt_stream_in::Message;
+    match &mut message.message {
+        Some(Message::Init(CrdtInit { delta: Some(delta), .. }) | Message::Delta(delta)) => {
+            delta::sort(delta)
+        }
+        _ => {}
     }
 }
 

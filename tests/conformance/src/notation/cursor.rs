@@ -86,6 +86,33 @@ impl<'a> Cursor<'a> {
         Ok(items)
     }
 
+    /// From `{` to the `}` that belongs to it, both included.
+    pub(crate) fn braces(&mut self) -> Result<&'a str, Problem> {
+        let (mut depth, mut quoted) = (0_usize, false);
+        for (at, c) in self.rest.char_indices() {
+            match c {
+                '"' => quoted = !quoted,
+                '{' if !quoted => depth += 1,
+                '}' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                let (taken, rest) = self.rest.split_at(at + c.len_utf8());
+                if taken.starts_with('{') {
+                    self.rest = rest.trim_start();
+                    return Ok(taken);
+                }
+                break;
+            }
+        }
+        Err(format!("a text in braces is missing before `{}`", self.rest))
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> &'a str {
+        std::mem::take(&mut self.rest)
+    }
+
     fn take_while(&mut self, belongs: impl Fn(char) -> bool, what: &str) -> Result<&'a str, Problem> {
         let length = self.rest.find(|c| !belongs(c)).unwrap_or(self.rest.len());
         if length == 0 {

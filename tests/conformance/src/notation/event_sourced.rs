@@ -30,18 +30,17 @@ pub(super) struct Notation {
 }
 
 impl Notation {
-    pub(super) fn new(id: String) -> Self {
-        let service = |name| Area::EventSourced.service(name);
+    pub(super) fn new(service: String, id: String) -> Self {
         Self {
-            entity: Entity { service: service("EventSourcedTckModel"), id },
+            entity: Entity { service, id },
             target: Target {
-                service: service("EventSourcedTwo"),
+                service: Area::EventSourced.service("EventSourcedTwo"),
                 request: |id| pack(&Request { id, actions: vec![] }),
             },
         }
     }
 
-    fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
+    pub(super) fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
         let actions = line.list(["[", "]"], |line| self.request_action(line))?;
         Ok(pack(&Request { id: self.entity.id.clone(), actions }))
     }
@@ -76,7 +75,6 @@ impl script::Notation for Notation {
             return Ok(stream_failure());
         }
         let command_id = line.number()?;
-        let response = |line: &mut Cursor<'_>| Ok(Some(pack(&Response { message: line.text()?.to_owned() })));
         let client_action = self.target.client_action(line, &self.entity, command_id, response)?;
         let mut reply = EventSourcedReply { command_id, client_action, ..EventSourcedReply::default() };
         while line.eat(";") {
@@ -131,6 +129,14 @@ fn numbered(
     let payload = payload(line)?;
     line.need(")")?;
     Ok((sequence, payload))
+}
+
+/// `"x"`; `none`: no reply at all.
+pub(super) fn response(line: &mut Cursor<'_>) -> Result<Option<Any>, Problem> {
+    if line.eat("none") {
+        return Ok(None);
+    }
+    Ok(Some(pack(&Response { message: line.text()?.to_owned() })))
 }
 
 fn persisted(line: &mut Cursor<'_>) -> Result<Any, Problem> {

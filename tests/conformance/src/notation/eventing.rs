@@ -93,12 +93,12 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
-    pub(super) fn new(service: &str, id: String) -> Result<Self, Problem> {
-        Ok(Self { entity: Entity { service: Area::Eventing.service(service), id } })
+    pub(super) fn new(service: String, id: String) -> Self {
+        Self { entity: Entity { service, id } }
     }
 
     /// `one[..]`, `two[..]`: to emit that; `json "m"`: to emit that message as JSON.
-    fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
+    pub(super) fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
         let id = self.entity.id.clone();
         if line.eat("json") {
             return Ok(pack(&JsonEvent { id, message: line.text()?.to_owned() }));
@@ -140,7 +140,7 @@ impl script::Notation for Emitter {
 }
 
 /// `one[reply m]`, `two[reply m, forward n]`, `json "m"`
-fn event(line: &mut Cursor<'_>) -> Result<Any, Problem> {
+pub(super) fn event(line: &mut Cursor<'_>) -> Result<Any, Problem> {
     if line.eat("json") {
         let json = format!("{{\"message\":\"{}\"}}", line.text()?);
         let value = prost::Message::encode_to_vec(&json).into();

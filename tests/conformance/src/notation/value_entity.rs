@@ -32,12 +32,11 @@ pub(super) struct Notation {
 }
 
 impl Notation {
-    pub(super) fn new(id: String) -> Self {
-        let service = |name| Area::ValueEntity.service(name);
+    pub(super) fn new(service: String, id: String) -> Self {
         Self {
-            entity: Entity { service: service("ValueEntityTckModel"), id },
+            entity: Entity { service, id },
             target: Target {
-                service: service("ValueEntityTwo"),
+                service: Area::ValueEntity.service("ValueEntityTwo"),
                 request: |id| pack(&Request { id, actions: vec![] }),
             },
         }
@@ -54,7 +53,7 @@ impl Notation {
         Ok(ValueEntityInit { service_name, entity_id: self.entity.id.clone(), state })
     }
 
-    fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
+    pub(super) fn request(&self, line: &mut Cursor<'_>) -> Result<Any, Problem> {
         let actions = line.list(["[", "]"], |line| self.request_action(line))?;
         Ok(pack(&Request { id: self.entity.id.clone(), actions }))
     }
@@ -97,13 +96,15 @@ impl script::Notation for Notation {
             return Ok(stream_failure());
         }
         let command_id = line.number()?;
-        let response = |line: &mut Cursor<'_>| Ok(Some(pack(&Response { message: line.text()?.to_owned() })));
         let client_action = self.target.client_action(line, &self.entity, command_id, response)?;
         let mut reply = ValueEntityReply { command_id, client_action, ..ValueEntityReply::default() };
         while line.eat(";") {
             if line.eat("update") {
-                let update = ValueEntityUpdate { value: Some(persisted(line)?) };
+                let value = if line.eat("without value") { None } else { Some(persisted(line)?) };
+                let update = ValueEntityUpdate { value };
                 reply.state_action = Some(action(value_entity_action::Action::Update(update)));
+            } else if line.eat("no action") {
+                reply.state_action = Some(ValueEntityAction { action: None });
             } else if line.eat("delete") {
                 let delete = ValueEntityDelete {};
                 reply.state_action = Some(action(value_entity_action::Action::Delete(delete)));
@@ -115,6 +116,14 @@ impl script::Notation for Notation {
         let message = ValueEntityStreamOut { message: Some(value_entity_stream_out::Message::Reply(reply)) };
         Ok(Expected { text: String::new(), message, forgive: |_| {} })
     }
+}
+
+/// `"x"`; `none`: no reply at all.
+pub(super) fn response(line: &mut Cursor<'_>) -> Result<Option<Any>, Problem> {
+    if line.eat("none") {
+        return Ok(None);
+    }
+    Ok(Some(pack(&Response { message: line.text()?.to_owned() })))
 }
 
 fn action(action: value_entity_action::Action) -> ValueEntityAction {
