@@ -73,6 +73,9 @@ pub(crate) struct ProxyArguments {
     /// How long to wait for the proxy to discover its user function, and then to serve clients
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
     pub(crate) wait: Duration,
+    /// Offer services of these kinds only: event-sourced, value-entity, crdt, action; may be given several times
+    #[arg(long, value_name = "KIND", value_parser = ["event-sourced", "value-entity", "crdt", "action"])]
+    pub(crate) offer: Vec<String>,
     /// Offer only contracts that the reference proxy accepts
     #[arg(long)]
     pub(crate) reference_contracts: bool,

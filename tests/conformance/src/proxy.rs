@@ -49,7 +49,7 @@ pub(crate) async fn stage(arguments: &ProxyArguments) -> Result<Stage, Unreachab
     let role = match &arguments.service {
         Some(service) => Play::Relay { service: service.clone() },
         None => Play::Script {
-            spec: contract::spec(arguments.reference_contracts).map_err(Unreachable)?,
+            spec: contract::spec(&arguments.offer, arguments.reference_contracts).map_err(Unreachable)?,
             extensions: !arguments.without_extensions,
         },
     };

@@ -25,7 +25,7 @@ impl<S> Scenario<S> {
     pub(crate) fn standing(&self) -> Standing {
         if self.id.contains("-X") {
             Standing::Beyond
-        } else if self.id.contains("-C") && !self.id.contains("-CRDT-") || self.id.contains("-CRDT-C") {
+        } else if self.id.contains("-C0") {
             Standing::Choice
         } else {
             Standing::Reference
@@ -148,6 +148,35 @@ fn each_once<S>(scenarios: Vec<Scenario<S>>) -> Result<Vec<Scenario<S>>, notatio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_scenario_of_the_reference_around_a_proxy_is_there() {
+        for scripted in [true, false] {
+            let context = notation::proxy::Context { scripted, ..notation::proxy::Context::default() };
+            let scenarios = around_proxies(&context).unwrap();
+            let of = |area| {
+                let is_it = |scenario: &&Scenario<_>| {
+                    scenario.area == area && scenario.standing() == Standing::Reference
+                };
+                scenarios.iter().filter(is_it).count()
+            };
+            assert_eq!(
+                Area::ALL.map(of),
+                // discovery, action, value, event sourced, CRDT, reflection, routing, gRPC, HTTP, management, event logs
+                [0, 9, 5, 5, 6, 1, 0, 0, 0, 0, 3]
+            );
+        }
+    }
+
+    #[test]
+    fn branches_are_played_one_after_the_other_by_a_script() {
+        let context = |scripted| notation::proxy::Context { scripted, ..notation::proxy::Context::default() };
+        for (scripted, expected) in [(true, 2), (false, 1)] {
+            let scenarios = around_proxies(&context(scripted)).unwrap();
+            let scenario = scenarios.iter().find(|scenario| scenario.id == "PX-ES-3").unwrap();
+            assert_eq!(scenario.script.plays.len(), expected);
+        }
+    }
 
     #[test]
     fn every_scenario_of_the_reference_is_there() {

@@ -5,6 +5,7 @@ use cloudstate_proto::{
 };
 
 use super::{
+    any_message,
     command::Target,
     cursor::{Cursor, Problem},
     script,
@@ -94,7 +95,7 @@ pub(super) fn payload(line: &mut Cursor<'_>) -> Result<cloudstate_proto::Any, Pr
     if line.eat("other") {
         return Ok(pack(&OtherRequest { id: line.text()?.to_owned() }));
     }
-    Ok(pack(&request(line)?))
+    any_message::and_more(line, |line| Ok(pack(&request(line)?)))
 }
 
 /// `with "key" = "value"`, `with "key" = bytes "value"`

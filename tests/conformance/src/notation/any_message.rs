@@ -37,6 +37,28 @@ pub(super) fn call(line: &mut Cursor<'_>) -> Result<(String, String, Any), Probl
     Ok((service, name, payload))
 }
 
+/// `payload plus 9a0178`: with fields that its type does not know.
+pub(super) fn and_more(
+    line: &mut Cursor<'_>,
+    payload: impl FnOnce(&mut Cursor<'_>) -> Result<Any, Problem>,
+) -> Result<Any, Problem> {
+    let mut payload = payload(line)?;
+    if line.eat("plus") {
+        payload.value = [payload.value.to_vec(), hex(line.word()?)?].concat().into();
+    }
+    Ok(payload)
+}
+
+/// `0aff`, or `none`.
+pub(super) fn hex(digits: &str) -> Result<Vec<u8>, Problem> {
+    if digits == "none" {
+        return Ok(Vec::new());
+    }
+    let pair = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let pairs = (0..digits.len()).step_by(2);
+    pairs.map(|at| pair(at).ok_or_else(|| format!("`{digits}` is not hexadecimal"))).collect()
+}
+
 /// `NOT_FOUND`
 pub(super) fn code(line: &mut Cursor<'_>) -> Result<u16, Problem> {
     let name = line.word()?;

@@ -28,7 +28,7 @@ impl Entity {
         let id = line.number()?;
         let without_payload = line.eat("no payload");
         let name = if without_payload || line.starts_with("[") { "Process" } else { line.word()? };
-        let payload = if without_payload { None } else { Some(payload(line)?) };
+        let payload = if without_payload { None } else { Some(any_message::and_more(line, payload)?) };
         let entity_id = if line.eat("for") { line.word()?.to_owned() } else { self.id.clone() };
         Ok(Command { entity_id, id, name: name.to_owned(), payload, ..Command::default() })
     }

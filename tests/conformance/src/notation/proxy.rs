@@ -4,7 +4,7 @@ mod client;
 mod function;
 mod speech;
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use super::{
     Block, Error, any_message, blocks,
@@ -31,6 +31,9 @@ pub(crate) struct Context {
     pub(crate) scripted: bool,
 }
 
+/// A long text.
+static MEGABYTE: LazyLock<String> = LazyLock::new(|| "cloudstate ".repeat(100_000));
+
 /// Reads the scenarios of an area.
 ///
 /// # Errors
@@ -42,7 +45,7 @@ pub(crate) fn read(area: Area, text: &str, context: &Context) -> Result<Vec<Scen
     let mut requires_of_all = Requires::default();
     for mut block in blocks(text) {
         if let Some(services) = block.header.strip_prefix("needs ") {
-            needs_of_all = services.split_whitespace().map(|name| Who::full_name(area, name)).collect();
+            needs_of_all = full_names(area, services);
         } else if let Some(what) = block.header.strip_prefix("only ") {
             requires_of_all = Requires::default();
             require(&mut requires_of_all, what).map_err(|problem| Error::new(what, problem))?;
@@ -53,13 +56,17 @@ pub(crate) fn read(area: Area, text: &str, context: &Context) -> Result<Vec<Scen
     Ok(scenarios)
 }
 
+fn full_names(area: Area, services: &str) -> Vec<String> {
+    services.split_whitespace().map(|name| Who::full_name(area, name)).collect()
+}
+
 fn require(requires: &mut Requires, what: &str) -> Result<(), Problem> {
     match what {
         "scripted" => requires.script = true,
         "with status codes" => requires.status_codes = Some(true),
         "without status codes" => requires.status_codes = Some(false),
         "with management" => requires.management = true,
-        "anywhere" => {}
+        "anywhere" => *requires = Requires::default(),
         _ => return Err("is nothing that can be required".to_owned()),
     }
     Ok(())
@@ -78,7 +85,8 @@ fn scenario(
         return Err(Error::new(id, format!("the ids of this file begin with {prefix}")));
     };
     let needs = match block.directive("needs") {
-        Some(services) => services.split_whitespace().map(|name| Who::full_name(area, name)).collect(),
+        Some("nothing") => Vec::new(),
+        Some(services) => full_names(area, services),
         None => needs_of_all.to_vec(),
     };
     while let Some(what) = block.directive("only") {
@@ -145,6 +153,7 @@ impl Reader<'_> {
         };
         line.replace("<id>", &self.id)
             .replace("<run>", &self.context.run)
+            .replace("<megabyte>", if line.contains("<megabyte>") { &MEGABYTE } else { "" })
             .replace("<host>", &self.context.host)
             .replace("<services>", &services)
     }
@@ -170,6 +179,8 @@ impl Reader<'_> {
                     .trim()
                     .parse()
                     .map_err(|_| format!("`{line}`: a number is missing"))?;
+                // Each of the calls has this name.
+                known.calls.insert("again".to_owned(), self.new_call("")?);
                 let steps = self.until(lines, known, Some("}"))?;
                 let step = Step::UntilAnswered { client: name.to_owned(), at_most, steps };
                 play.push(Line { text: line.to_owned(), step });
@@ -225,7 +236,7 @@ impl Reader<'_> {
 
     fn step(&self, name: &str, part: &str, known: &mut Known) -> Result<Step, Problem> {
         if let Some(rest) = part.strip_prefix("reported ") {
-            return read_all(part, rest, |line| Ok(Step::Reported(line.text()?.to_owned())));
+            return read_all(part, rest, |line| Ok(Step::Reported(line.text()?.replace("\\n", "\n"))));
         }
         if let Some(rest) = part.strip_prefix("quiet for ") {
             return read_all(part, rest, |line| {

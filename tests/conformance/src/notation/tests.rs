@@ -147,7 +147,7 @@ fn responses_have_the_right_bytes() {
 
 #[test]
 fn the_order_in_deltas_is_free() {
-    let notation = crdt::Notation::new("ORMap", "ORMap-1".to_owned()).unwrap();
+    let notation = crdt::Notation::new(String::new(), "ORMap", "ORMap-1".to_owned()).unwrap();
     let expected = |line| expected(&notation, line).unwrap();
     let one = expected("< 1 reply none; Δ(rm{A, B} upd{Flag-1: Δtrue, ORSet-1: Δ(rm{a,b} add{c,d})})");
     let other = expected("< 1 reply none; Δ(rm{B, A} upd{ORSet-1: Δ(rm{b,a} add{d,c}), Flag-1: Δtrue})");
@@ -158,7 +158,7 @@ fn the_order_in_deltas_is_free() {
 
 #[test]
 fn the_order_of_states_and_of_side_effects_is_not() {
-    let notation = crdt::Notation::new("GSet", "GSet-1".to_owned()).unwrap();
+    let notation = crdt::Notation::new(String::new(), "GSet", "GSet-1".to_owned()).unwrap();
     let accepts = |one, other| {
         let other = expected(&notation, other).unwrap();
         expected(&notation, one).unwrap().accepts(&other.message)

@@ -15,8 +15,8 @@ use crate::{
 /// Milliseconds after which an entity of a `Configured` model is passivated.
 const PASSIVATION: Option<i64> = Some(100);
 
-/// With `for_reference`, only what the reference proxy accepts.
-pub(crate) fn spec(for_reference: bool) -> Result<EntitySpec, String> {
+/// Of these kinds, or of all if none is given; with `for_reference`, only what the reference proxy accepts.
+pub(crate) fn spec(kinds: &[String], for_reference: bool) -> Result<EntitySpec, String> {
     let mut texts = vec![OWN];
     let mut served = MODELS.to_vec();
     served.extend(SERVED);
@@ -24,7 +24,8 @@ pub(crate) fn spec(for_reference: bool) -> Result<EntitySpec, String> {
         texts.push(CHOICES);
         served.extend(CHOSEN);
     }
-    let entities = served.into_iter().map(entity).collect();
+    let is_offered = |row: &Row| kinds.is_empty() || kinds.iter().any(|kind| kind == kind_of(row));
+    let entities = served.into_iter().filter(is_offered).map(entity).collect();
     let proto = descriptors::descriptor_set(&texts).map_err(|error| error.to_string())?;
     let service_info = ServiceInfo {
         service_name: "cloudstate-tck".to_owned(),
@@ -66,6 +67,15 @@ const SERVED: [Row; 2] = [
 /// What the reference proxy refuses.
 const CHOSEN: [Row; 2] =
     [(ACTION, Area::Http, "HttpChoices", "", None), (ACTION, Area::Http, "Topics", "", None)];
+
+fn kind_of((entity_type, ..): &Row) -> &'static str {
+    match *entity_type {
+        EVENT_SOURCED => Area::EventSourced.name(),
+        VALUE_ENTITY => Area::ValueEntity.name(),
+        CRDT => Area::Crdt.name(),
+        _ => Area::Action.name(),
+    }
+}
 
 fn entity((entity_type, area, name, persistence_id, passivation): Row) -> Entity {
     let strategy = |timeout| Strategy::Timeout(TimeoutPassivationStrategy { timeout });

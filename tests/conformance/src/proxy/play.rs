@@ -405,6 +405,12 @@ impl Play<'_> {
                 }
             },
             Expected::Headers { with, without } => self.expect_headers(name, with, without).await,
+            Expected::Refusal => match self.head(name).await? {
+                (400.., _) => Ok(()),
+                (status, _) => {
+                    Err(self.problem(format!("the request should be refused, and has status {status}")))
+                }
+            },
             Expected::Head { status, content_type } => {
                 self.expect_head(name, *status, Some(content_type)).await
             }
@@ -613,6 +619,10 @@ impl Play<'_> {
             FunctionStep::HearCancel => match self.heard(name).await? {
                 Heard::Broken(_) => Ok(()),
                 other => Err(self.not_over(&other, "the proxy should abandon the call")),
+            },
+            FunctionStep::HearEnd => match self.heard(name).await? {
+                Heard::End(_) | Heard::Broken(_) => Ok(()),
+                other => Err(self.not_over(&other, "the proxy should have no more to say")),
             },
             FunctionStep::HearNothing => {
                 let Some(call) = self.calls.get_mut(name) else {

@@ -98,6 +98,8 @@ pub(crate) enum Expected {
     },
     /// Any failure of the call, however it shows.
     NoSuccess,
+    /// Any HTTP response that says that something was wrong.
+    Refusal,
     /// Nothing, for a while.
     Nothing,
     /// Headers, before anything else.
@@ -137,6 +139,8 @@ pub(crate) enum FunctionStep {
     HearHalfClose,
     /// The proxy abandons the call.
     HearCancel,
+    /// The proxy has no more to say, however it shows that: for calls that the user function has ended.
+    HearEnd,
     /// The proxy says nothing, for a while.
     HearNothing,
     Say(Message),

@@ -149,7 +149,12 @@ async fn wrong_arguments_are_usage_errors() {
         &["service", "--deadline", "soon"],
         &["service", "--deadline", "0"],
         &["service", "--at-once", "0"],
-        &["proxy"],
+        &["proxy", "--at", "nowhere"],
+        &["proxy", "--listen", "8090"],
+        &["proxy", "--service", ""],
+        &["proxy", "--offer", "tables"],
+        &["proxy", "--only", "PX-ES-99"],
+        &["elsewhere"],
         &[],
     ] {
         let run = kit::run(arguments).await;
@@ -162,8 +167,12 @@ async fn wrong_arguments_are_usage_errors() {
 async fn everything_is_listed() {
     let run = kit::run(&["list"]).await;
     assert_eq!(run.code, 0);
-    assert!(run.stdout.starts_with("DISC-01    proxy and service know each other\n"), "{}", run.stdout);
-    assert_eq!(run.stdout.lines().count(), 251);
+    assert!(run.stdout.starts_with("DISC-01        proxy and service know each other\n"), "{}", run.stdout);
+    let (around_proxies, of_services): (Vec<_>, Vec<_>) =
+        run.stdout.lines().partition(|line| line.starts_with("PX-"));
+    assert_eq!(of_services.len(), 251);
+    let of_the_reference = around_proxies.iter().filter(|line| !line.contains("-X") && !line.contains("-C0"));
+    assert_eq!(of_the_reference.count(), 29);
 }
 
 #[tokio::test]

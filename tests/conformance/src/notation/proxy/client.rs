@@ -38,8 +38,16 @@ impl Reader<'_> {
             "half-close" => Ok(ClientStep::HalfClose),
             "cancel" => Ok(ClientStep::Cancel),
             "=" => self.expected(rest, known.clients.get(name)).map(ClientStep::Expect),
-            "management" => request(rest, true),
-            _ => request(part, false),
+            "management" => {
+                known.clients.remove(name);
+                request(rest, true)
+            }
+            _ => {
+                let request = request(part, false)?;
+                // What it hears is HTTP, and no message of a gRPC call before.
+                known.clients.remove(name);
+                Ok(request)
+            }
         }
     }
 
@@ -95,6 +103,8 @@ impl Reader<'_> {
             Expected::End
         } else if line.eat("nothing") {
             Expected::Nothing
+        } else if line.eat("no success of HTTP") {
+            Expected::Refusal
         } else if line.eat("no success") {
             Expected::NoSuccess
         } else if line.eat("error") {

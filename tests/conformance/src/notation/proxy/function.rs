@@ -27,6 +27,7 @@ impl Reader<'_> {
             "closed" => return Ok(FunctionStep::Closed),
             "> half-close" => return Ok(FunctionStep::HearHalfClose),
             "> cancelled" => return Ok(FunctionStep::HearCancel),
+            "> gone" => return Ok(FunctionStep::HearEnd),
             "> nothing" => return Ok(FunctionStep::HearNothing),
             "< end" => return Ok(FunctionStep::End),
             _ => {}
@@ -46,7 +47,7 @@ impl Reader<'_> {
     }
 
     /// Of the area's model, or of the service and the entity that are named.
-    fn new_call(&self, rest: &str) -> Result<Speech, Problem> {
+    pub(super) fn new_call(&self, rest: &str) -> Result<Speech, Problem> {
         let mut words = rest.split_whitespace();
         let service = words.next().or(self.area.model()).ok_or("a service is missing")?;
         let id = words.next().map(|id| id.trim_matches('"'));

@@ -114,14 +114,17 @@ impl Speech {
             Err(_) => String::new(),
         };
         if line.eat("bytes") {
-            return Ok(Message::exactly(name, hex(line.word()?)?));
+            return Ok(Message::exactly(name, any_message::hex(line.word()?)?));
         }
         let payload = match &self.kind {
-            _ if name.is_empty() => Any::default(),
-            Kind::EventSourced(notation) => notation.request(line)?,
-            Kind::ValueEntity(notation) => notation.request(line)?,
+            _ if name.is_empty() => {
+                line.need("{}")?;
+                Any::default()
+            }
+            Kind::EventSourced(notation) => any_message::and_more(line, |line| notation.request(line))?,
+            Kind::ValueEntity(notation) => any_message::and_more(line, |line| notation.request(line))?,
             Kind::Crdt(notation) if method == "ProcessStreamed" => notation.streamed_request(line)?,
-            Kind::Crdt(notation) => notation.request(line)?,
+            Kind::Crdt(notation) => any_message::and_more(line, |line| notation.request(line))?,
             Kind::Action(_) => action::payload(line)?,
             Kind::Emitter(notation) => notation.request(line)?,
             Kind::Subscriber(_) => eventing::event(line)?,
@@ -136,7 +139,7 @@ impl Speech {
     pub(super) fn response(&self, method: &str, line: &mut Cursor<'_>) -> Result<Message, Problem> {
         let name = self.method(method)?.output().full_name().to_owned();
         if line.eat("bytes") {
-            return Ok(Message::exactly(name, hex(line.word()?)?));
+            return Ok(Message::exactly(name, any_message::hex(line.word()?)?));
         }
         let payload = match &self.kind {
             _ if line.eat("empty") => None,
@@ -204,7 +207,7 @@ impl Speech {
     /// What the user function says to the proxy.
     pub(super) fn said(&self, line: &mut Cursor<'_>) -> Result<Message, Problem> {
         if line.eat("bytes") {
-            return Ok(Message::exactly("", hex(line.word()?)?));
+            return Ok(Message::exactly("", any_message::hex(line.word()?)?));
         }
         if line.eat("stream failure") {
             return self.stream_failure(line);
@@ -318,16 +321,4 @@ fn of_action(step: Step<protocol::Action>, line: &mut Cursor<'_>) -> Result<Hear
     }
     metadata.nothing_else = line.eat("and nothing else");
     Ok(Heard { path, message: Message::of(&command, |command| command.metadata = None), metadata })
-}
-
-/// `0aff`
-fn hex(digits: &str) -> Result<Vec<u8>, Problem> {
-    if digits == "none" {
-        return Ok(Vec::new());
-    }
-    let pair = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| pair(at).ok_or_else(|| format!("`{digits}` is not hexadecimal")))
-        .collect()
 }
