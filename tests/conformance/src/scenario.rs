@@ -23,12 +23,11 @@ pub(crate) struct Scenario<S = Script> {
 
 impl<S> Scenario<S> {
     pub(crate) fn standing(&self) -> Standing {
-        if self.id.contains("-X") {
-            Standing::Beyond
-        } else if self.id.contains("-C0") {
-            Standing::Choice
-        } else {
-            Standing::Reference
+        let number = self.id.rsplit('-').next().unwrap_or_default();
+        match number.chars().next() {
+            Some('X') => Standing::Beyond,
+            Some('C') => Standing::Choice,
+            _ => Standing::Reference,
         }
     }
 }

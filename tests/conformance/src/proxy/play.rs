@@ -620,6 +620,10 @@ impl Play<'_> {
                 Heard::Broken(_) => Ok(()),
                 other => Err(self.not_over(&other, "the proxy should abandon the call")),
             },
+            FunctionStep::HearAnything => match self.heard(name).await? {
+                Heard::Message(_) => Ok(()),
+                other => Err(self.not_over(&other, "the proxy should say something")),
+            },
             FunctionStep::HearEnd => match self.heard(name).await? {
                 Heard::End(_) | Heard::Broken(_) => Ok(()),
                 other => Err(self.not_over(&other, "the proxy should have no more to say")),

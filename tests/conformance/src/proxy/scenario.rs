@@ -141,6 +141,8 @@ pub(crate) enum FunctionStep {
     HearCancel,
     /// The proxy has no more to say, however it shows that: for calls that the user function has ended.
     HearEnd,
+    /// One message, whatever it is.
+    HearAnything,
     /// The proxy says nothing, for a while.
     HearNothing,
     Say(Message),

@@ -171,8 +171,7 @@ async fn everything_is_listed() {
     let (around_proxies, of_services): (Vec<_>, Vec<_>) =
         run.stdout.lines().partition(|line| line.starts_with("PX-"));
     assert_eq!(of_services.len(), 251);
-    let of_the_reference = around_proxies.iter().filter(|line| !line.contains("-X") && !line.contains("-C0"));
-    assert_eq!(of_the_reference.count(), 29);
+    assert!(around_proxies.iter().any(|line| line.starts_with("PX-ES-3        failures")), "{}", run.stdout);
 }
 
 #[tokio::test]

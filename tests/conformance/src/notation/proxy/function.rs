@@ -2,7 +2,7 @@
 
 use super::{Known, Reader, any_message, read_rest, speech::Speech};
 use crate::{
-    notation::cursor::Problem,
+    notation::cursor::{Cursor, Problem},
     proxy::{scenario::FunctionStep, wire::Status},
 };
 
@@ -28,6 +28,7 @@ impl Reader<'_> {
             "> half-close" => return Ok(FunctionStep::HearHalfClose),
             "> cancelled" => return Ok(FunctionStep::HearCancel),
             "> gone" => return Ok(FunctionStep::HearEnd),
+            "> anything" => return Ok(FunctionStep::HearAnything),
             "> nothing" => return Ok(FunctionStep::HearNothing),
             "< end" => return Ok(FunctionStep::End),
             _ => {}
@@ -48,9 +49,11 @@ impl Reader<'_> {
 
     /// Of the area's model, or of the service and the entity that are named.
     pub(super) fn new_call(&self, rest: &str) -> Result<Speech, Problem> {
-        let mut words = rest.split_whitespace();
-        let service = words.next().or(self.area.model()).ok_or("a service is missing")?;
-        let id = words.next().map(|id| id.trim_matches('"'));
+        let mut line = Cursor::new(rest);
+        let named = if line.is_empty() { None } else { Some(line.word()?) };
+        let service = named.or(self.area.model()).ok_or("a service is missing")?;
+        let id = if line.is_empty() { None } else { Some(line.text()?) };
+        line.end()?;
         self.who(service, id)
     }
 }
