@@ -98,7 +98,12 @@ fn scenario(
     let plays = (0..branches).map(|branch| {
         let number = number.trim_start_matches('0').to_lowercase();
         let again = if branch == 0 { String::new() } else { format!("-{branch}") };
-        let id = format!("{}-{number}{again}{}", entity.unwrap_or("entity"), context.run);
+        // As in the reference kit, event sourced entities and value entities have the same ids.
+        let kind = match area {
+            Area::EventSourced | Area::ValueEntity => "entity".to_owned(),
+            _ => area.prefix().to_lowercase(),
+        };
+        let id = format!("{}-{number}{again}{}", entity.unwrap_or(&kind), context.run);
         let reader = Reader {
             area,
             data_type: entity.unwrap_or("GCounter"),
