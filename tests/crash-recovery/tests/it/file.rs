@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// The rules of the storage format, asked with SQLite alone. Answers how many events there are.
-pub(crate) fn check_file(store: &Path) -> u64 {
+/// The rules of the storage format, asked with SQLite alone.
+pub(crate) fn check_file(store: &Path) {
     let file = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
     let text = |sql: &str| file.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -17,5 +17,4 @@ pub(crate) fn check_file(store: &Path) -> u64 {
     let outrun = "SELECT count(*) FROM snapshot WHERE sequence >
                   (SELECT ifnull(max(sequence), 0) FROM event WHERE event.entity = snapshot.entity)";
     assert_eq!(number(outrun), 0, "snapshots that outrun their events");
-    u64::try_from(number("SELECT count(*) FROM event")).unwrap()
 }
