@@ -130,10 +130,26 @@ impl Proxy {
     ///
     /// Outside a tokio runtime.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let dial = dial(&settings.user_function)?;
-        // Found out now, not when the user function is there: a taken port will not get free by waiting.
-        Listener::bind(settings.listen).await.map_err(|error| StartError::Listen(settings.listen, error))?;
+        let dial = check_addresses(&settings).await?;
         let store = storage::open(&settings.store).await?;
+        Self::start_on(settings, dial, store).await
+    }
+
+    /// The same on a store of any making; [`Settings::store`] is not looked at. The proxy closes the store in the end.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn start_with_store(settings: Settings, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let dial = check_addresses(&settings).await?;
+        Self::start_on(settings, dial, store).await
+    }
+
+    async fn start_on(settings: Settings, dial: Dial, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let entities = Arc::new(Entities::new(environment(&settings, &dial, &store)));
         let (status, status_seen) = watch::channel(Status::Connecting { reason: None });
         let (unreachable, unreachable_seen) = watch::channel(None);
@@ -187,6 +203,13 @@ impl Proxy {
         }
         self.store.close().await;
     }
+}
+
+async fn check_addresses(settings: &Settings) -> Result<Dial, StartError> {
+    let dial = dial(&settings.user_function)?;
+    // Found out now, not when the user function is there: a taken port will not get free by waiting.
+    Listener::bind(settings.listen).await.map_err(|error| StartError::Listen(settings.listen, error))?;
+    Ok(dial)
 }
 
 fn dial(user_function: &str) -> Result<Dial, StartError> {

@@ -64,11 +64,13 @@ impl StoreError {
         matches!(self.kind, Kind::Closed)
     }
 
-    pub(super) fn conflict(entity: &EntityKey, expected: u64, stored: u64) -> Self {
+    /// For a store that found `stored` events where `expected` were.
+    pub fn conflict(entity: &EntityKey, expected: u64, stored: u64) -> Self {
         Self::new(Kind::Conflict { entity: entity.clone(), expected, stored })
     }
 
-    pub(super) fn too_large(what: &'static str, bytes: usize, limit: usize) -> Self {
+    /// For a store that takes at most `limit` bytes; `what` is one thing, such as `the append`.
+    pub fn too_large(what: &'static str, bytes: usize, limit: usize) -> Self {
         Self::new(Kind::TooLarge { what, bytes, limit })
     }
 
@@ -76,7 +78,8 @@ impl StoreError {
         Self::new(Kind::BeyondPositions(position))
     }
 
-    pub(super) fn full(source: impl Error + Send + Sync + 'static) -> Self {
+    /// For a store without room; `source` says how that was noticed.
+    pub fn full(source: impl Error + Send + Sync + 'static) -> Self {
         Self { kind: Kind::Full, source: Some(Arc::new(source)) }
     }
 
@@ -84,16 +87,18 @@ impl StoreError {
         Self::new(Kind::NearlyFull { free_mib, needed_mib })
     }
 
-    pub(super) fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
+    /// For a store that may do the same later; `source` says what failed.
+    pub fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
         Self { kind: Kind::Unavailable, source: Some(Arc::new(source)) }
     }
 
-    /// `broken` says which rule the data breaks, and where.
-    pub(super) fn corrupt(broken: impl Into<String>) -> Self {
+    /// For a store that found damage; `broken` says which rule the data breaks, and where.
+    pub fn corrupt(broken: impl Into<String>) -> Self {
         Self::new(Kind::Corrupt(broken.into()))
     }
 
-    pub(super) fn closed() -> Self {
+    /// For a store that is asked after it was closed.
+    pub fn closed() -> Self {
         Self::new(Kind::Closed)
     }
 
