@@ -20,6 +20,13 @@ pub(crate) struct Told {
     acknowledged: BTreeSet<u64>,
 }
 
+impl Told {
+    /// How many marks were acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.len() as u64
+    }
+}
+
 /// Every mark that was ever sent.
 #[derive(Debug, Default)]
 pub(crate) struct Book {

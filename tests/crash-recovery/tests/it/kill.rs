@@ -93,7 +93,7 @@ impl Run {
         if self.round.is_multiple_of(ROUNDS_OF_A_GENERATION) {
             self.load.next_generation();
         }
-        self.load.progress(self.random.u64(1..60)).await;
+        self.load.progress(self.random.u64(1..40)).await;
         sleep(Duration::from_micros(self.random.u64(..3_000))).await;
         true
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crash_recovery::Marks;
+use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
@@ -80,12 +81,14 @@ impl Load {
     async fn check(&self, generations: Range<u64>) {
         let addresses = self.shared.book().addresses();
         let is_asked = |it: &Address| generations.clone().any(|n| it.entity.starts_with(&format!("{n}-")));
-        for address in addresses.into_iter().filter(is_asked) {
-            let before = self.shared.book().told(&address);
-            let shown = eventually(|| self.shared.client.read(&address)).await;
-            let checked = self.shared.book().check(&address, &before, &shown);
-            checked.unwrap_or_else(|broken| panic!("{broken}"));
-        }
+        join_all(addresses.iter().filter(|it| is_asked(it)).map(|address| self.check_entity(address))).await;
+    }
+
+    async fn check_entity(&self, address: &Address) {
+        let before = self.shared.book().told(address);
+        let shown = eventually(|| self.shared.client.read(address)).await;
+        let checked = self.shared.book().check(address, &before, &shown);
+        checked.unwrap_or_else(|broken| panic!("{broken}"));
     }
 
     /// Lets the commands under way end, and checks every entity there ever was.
@@ -133,7 +136,7 @@ async fn put_marks(shared: Arc<Shared>, mut random: fastrand::Rng) {
 }
 
 /// Asks again until there is an answer: a process may be away.
-async fn eventually<F: Future<Output = Result<Marks, String>>>(ask: impl Fn() -> F) -> Marks {
+pub(crate) async fn eventually<F: Future<Output = Result<Marks, String>>>(ask: impl Fn() -> F) -> Marks {
     let answer = async {
         loop {
             match ask().await {

@@ -6,6 +6,7 @@ mod book;
 mod client;
 mod disk;
 mod failing_disk;
+mod failing_store;
 mod file;
 mod kill;
 mod load;
