@@ -230,6 +230,7 @@ fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Envi
         relay_timeout: settings.relay_timeout,
         passivation_timeout: settings.passivation_timeout,
         stash_size: settings.stash_size,
+        max_entities: settings.max_entities,
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Settings {
     pub cors_origins: Vec<HeaderValue>,
     /// How many commands may wait for one entity.
     pub stash_size: usize,
+    /// How many entities may be in memory.
+    pub max_entities: usize,
     /// How many connections to the user function there may be, each with at most 100 streams.
     pub max_connections: usize,
     /// How long an entity may be idle before it is passivated, unless its service says otherwise.
@@ -72,13 +74,14 @@ impl Default for Settings {
             max_streams_per_connection: 256,
             cors_origins: Vec::new(),
             stash_size: 100,
+            max_entities: 100_000,
             max_connections: 1024,
             passivation_timeout: Duration::from_secs(30),
             graceful_termination_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
             strict_protocol_version: false,
-            rediscover: false,
+            rediscover: true,
         }
     }
 }
@@ -98,7 +101,7 @@ struct Setting {
     meaning: &'static str,
 }
 
-const SETTINGS: [&Setting; 18] = [
+const SETTINGS: [&Setting; 19] = [
     &LISTEN,
     &USER_FUNCTION,
     &CORS_ORIGIN,
@@ -114,6 +117,7 @@ const SETTINGS: [&Setting; 18] = [
     &MAX_REQUEST_SIZE,
     &MAX_STREAMS_PER_CONNECTION,
     &STASH_SIZE,
+    &MAX_ENTITIES,
     &MAX_CONNECTIONS,
     &STRICT_PROTOCOL_VERSION,
     &REDISCOVER,
@@ -276,6 +280,17 @@ const STASH_SIZE: Setting = Setting {
     meaning: "How many commands may wait for one entity; the next one gets RESOURCE_EXHAUSTED",
 };
 
+const MAX_ENTITIES: Setting = Setting {
+    flag: "max-entities",
+    value: "NUMBER",
+    variables: &["CLOUDSTATE_MAX_ENTITIES"],
+    properties: &[],
+    default: "100000",
+    topic: LIMITS,
+    meaning: "How many entities may be in memory; the least recently used one makes room for the next, which gets \
+              RESOURCE_EXHAUSTED if all are busy",
+};
+
 const MAX_CONNECTIONS: Setting = Setting {
     flag: "max-connections",
     value: "NUMBER",
@@ -302,7 +317,7 @@ const REDISCOVER: Setting = Setting {
     value: "",
     variables: &["CLOUDSTATE_REDISCOVER"],
     properties: &[],
-    default: "off",
+    default: "on",
     topic: CONTRACT,
     meaning: "Ask for the contract again when the user function comes back, and after a refused one",
 };
@@ -372,6 +387,7 @@ impl Arguments {
                 .unwrap_or(defaults.max_streams_per_connection),
             cors_origins: given.value(&CORS_ORIGIN, origins)?.unwrap_or(defaults.cors_origins),
             stash_size: given.value(&STASH_SIZE, up_to_a_million)?.unwrap_or(defaults.stash_size),
+            max_entities: given.value(&MAX_ENTITIES, up_to_a_million)?.unwrap_or(defaults.max_entities),
             max_connections: given
                 .value(&MAX_CONNECTIONS, up_to_a_million)?
                 .unwrap_or(defaults.max_connections),

@@ -44,6 +44,7 @@ fn shown(settings: &Settings, name: &str) -> String {
         "cors_origins" => format!("{:?}", settings.cors_origins),
         "stash_size" => settings.stash_size.to_string(),
         "max_connections" => settings.max_connections.to_string(),
+        "max_entities" => settings.max_entities.to_string(),
         "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
         "graceful_termination_timeout" => format!("{:?}", settings.graceful_termination_timeout),
         "backoff_min" => format!("{:?}", settings.backoff_min),
@@ -71,7 +72,7 @@ fn help_shows_the_real_defaults() {
         assert_eq!(resolve(&[&flag], &[]).unwrap(), Settings::default(), "{flag}");
         shown += 1;
     }
-    assert_eq!(shown, 18);
+    assert_eq!(shown, 19);
 }
 
 #[test]
@@ -118,6 +119,8 @@ fn every_source_sets_its_setting() {
         (&["--max-request-size=2147483647"], &[], "max_request_size", "2147483647"),
         (&[], &[("CLOUDSTATE_MAX_REQUEST_SIZE", "64kB")], "max_request_size", "64000"),
         (&["--stash-size=5"], &[], "stash_size", "5"),
+        (&["--max-entities=5"], &[], "max_entities", "5"),
+        (&[], &[("CLOUDSTATE_MAX_ENTITIES", "6")], "max_entities", "6"),
         (&["--max-connections=5"], &[], "max_connections", "5"),
         (&[], &[("CLOUDSTATE_MAX_CONNECTIONS", "6")], "max_connections", "6"),
         (&["--max-streams-per-connection=7"], &[], "max_streams_per_connection", "7"),

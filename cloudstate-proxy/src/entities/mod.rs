@@ -2,9 +2,9 @@
 
 mod crdt;
 mod envelope;
-mod event_sourced;
-mod mailbox;
 mod registry;
+mod serial;
+mod usage;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,4 +26,5 @@ pub(crate) struct Environment {
     pub(crate) relay_timeout: Duration,
     pub(crate) passivation_timeout: Duration,
     pub(crate) stash_size: usize,
+    pub(crate) max_entities: usize,
 }

@@ -3,20 +3,37 @@
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
-use super::{Envelope, Environment, crdt, mailbox};
-use crate::{code::Code, routing::Failure, service_catalog::EntityKind, storage::EntityKey};
+use super::{Envelope, Environment, crdt, serial, usage::Usage};
+use crate::{
+    code::Code,
+    routing::Failure,
+    service_catalog::EntityKind,
+    storage::EntityKey,
+    user_function::{EventSourced, Value},
+};
 
 /// Locks are held for a map operation only; this many keep them apart.
 const SHARDS: usize = 64;
+/// Of so many entities the least recently used one makes room for another.
+const CANDIDATES: usize = 4096;
 
 /// All live entities.
 pub(crate) struct Entities {
     shards: Box<[Mutex<Shard>]>,
+    /// How many are in the shards.
+    live: AtomicUsize,
+    started: Instant,
     hasher: RandomState,
     environment: Arc<Environment>,
     draining: watch::Sender<bool>,
@@ -25,7 +42,14 @@ pub(crate) struct Entities {
     all_gone: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
 
-type Shard = HashMap<EntityKey, mpsc::Sender<Envelope>>;
+#[derive(Default)]
+struct Shard(HashMap<EntityKey, Resident>);
+
+/// A live entity as others see it.
+struct Resident {
+    mailbox: mpsc::Sender<Envelope>,
+    usage: Arc<Usage>,
+}
 
 /// What the task of one live entity holds. When the task ends, the entity must have [`retire`](Self::retire)d.
 pub(crate) struct LiveEntity {
@@ -33,6 +57,8 @@ pub(crate) struct LiveEntity {
     pub(crate) mailbox: mpsc::Receiver<Envelope>,
     /// Becomes true when the proxy stops: what is here is finished, then the task ends.
     pub(crate) draining: watch::Receiver<bool>,
+    /// Asks the entity to leave when others need its room.
+    pub(crate) usage: Arc<Usage>,
     entities: Arc<Entities>,
     _alive: mpsc::Sender<()>,
 }
@@ -42,6 +68,8 @@ impl Entities {
         let (alive, all_gone) = mpsc::channel(1);
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            live: AtomicUsize::new(0),
+            started: Instant::now(),
             hasher: RandomState::new(),
             environment: Arc::new(environment),
             draining: watch::Sender::new(false),
@@ -55,33 +83,58 @@ impl Entities {
     }
 
     /// Gives `envelope` to the entity, which is started if it is not live.
-    pub(crate) fn deliver(self: &Arc<Self>, key: EntityKey, mut envelope: Envelope) {
-        let kind = envelope.method.service.kind;
-        if !matches!(kind, EntityKind::EventSourced | EntityKind::Crdt) {
-            return envelope.fail(Failure::new(Code::Unimplemented, "this kind of entity is not hosted yet"));
+    pub(crate) fn deliver(self: &Arc<Self>, key: EntityKey, envelope: Envelope) {
+        let at = self.hasher.hash_one(&key) as usize % SHARDS;
+        let Err(envelope) = self.shard(at).deliver(&key, envelope) else { return };
+        if self.live.load(Ordering::Relaxed) >= self.environment.max_entities && !self.make_room(at) {
+            let text = "too many entities are busy at once";
+            return envelope.fail(Failure::new(Code::ResourceExhausted, text));
         }
-        let mut shard = self.shard(&key);
-        if let Some(mailbox) = shard.get(&key) {
-            match mailbox.try_send(envelope) {
-                Ok(()) => return,
-                Err(mpsc::error::TrySendError::Full(envelope)) => {
-                    let text = "too many commands are already waiting for this entity";
-                    return envelope.fail(Failure::new(Code::ResourceExhausted, text));
-                }
-                Err(mpsc::error::TrySendError::Closed(returned)) => envelope = returned,
-            }
-        }
+        self.start(at, key, envelope);
+    }
+
+    fn start(self: &Arc<Self>, at: usize, key: EntityKey, envelope: Envelope) {
+        let mut shard = self.shard(at);
+        // Somebody else may have started it meanwhile.
+        let Err(envelope) = shard.deliver(&key, envelope) else { return };
         // Before `alive` is looked at, since `drain` takes that first: whoever gets it sees the drain.
         let draining = self.draining.subscribe();
         let Some(alive) = lock(&self.alive).clone() else {
             return envelope.fail(Failure::new(Code::Unavailable, "the proxy is stopping"));
         };
+        let kind = envelope.method.service.kind;
         let (sender, mailbox) = mpsc::channel(self.environment.stash_size.max(1));
         // The mailbox is new and has room.
         let _ = sender.try_send(envelope);
-        shard.insert(key.clone(), sender);
+        let usage = Arc::new(Usage::new(self.started));
+        let resident = Resident { mailbox: sender, usage: Arc::clone(&usage) };
+        if shard.0.insert(key.clone(), resident).is_none() {
+            self.live.fetch_add(1, Ordering::Relaxed);
+        }
         drop(shard);
-        start(kind, LiveEntity { key, mailbox, draining, entities: Arc::clone(self), _alive: alive });
+        let entities = Arc::clone(self);
+        spawn(kind, LiveEntity { key, mailbox, draining, usage, entities, _alive: alive });
+    }
+
+    /// Asks the least recently used entity to leave; looks into the shard `at` first. False if all are busy.
+    fn make_room(&self, at: usize) -> bool {
+        let mut oldest: Option<(u64, Arc<Usage>)> = None;
+        let mut seen = 0;
+        for offset in 0..SHARDS {
+            let shard = self.shard((at + offset) % SHARDS);
+            for Resident { mailbox, usage } in shard.0.values() {
+                let Some(since) = usage.idle_since() else { continue };
+                let older = oldest.as_ref().is_none_or(|(oldest, _)| since < *oldest);
+                if older && mailbox.capacity() == mailbox.max_capacity() {
+                    oldest = Some((since, Arc::clone(usage)));
+                }
+            }
+            seen += shard.0.len();
+            if seen >= CANDIDATES {
+                break;
+            }
+        }
+        oldest.is_some_and(|(since, usage)| usage.crowd_out(since))
     }
 
     /// Lets every entity finish its commands and half-close its stream; resolves when all have.
@@ -91,19 +144,36 @@ impl Entities {
         let _ = self.all_gone.lock().await.recv().await;
     }
 
-    fn shard(&self, key: &EntityKey) -> MutexGuard<'_, Shard> {
-        let at = self.hasher.hash_one(key) as usize % SHARDS;
+    fn shard(&self, at: usize) -> MutexGuard<'_, Shard> {
         lock(&self.shards[at])
     }
 }
 
+impl Shard {
+    /// Gives `envelope` to an entity that is live, or back.
+    fn deliver(&mut self, key: &EntityKey, envelope: Envelope) -> Result<(), Envelope> {
+        let Some(Resident { mailbox, usage }) = self.0.get(key) else { return Err(envelope) };
+        usage.set_busy();
+        match mailbox.try_send(envelope) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(envelope)) => Err(envelope),
+            Err(mpsc::error::TrySendError::Full(envelope)) => {
+                let text = "too many commands are already waiting for this entity";
+                envelope.fail(Failure::new(Code::ResourceExhausted, text));
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Runs the task of an entity.
-fn start(kind: EntityKind, entity: LiveEntity) {
+fn spawn(kind: EntityKind, entity: LiveEntity) {
     match kind {
-        EntityKind::EventSourced => drop(tokio::spawn(mailbox::run(entity))),
+        EntityKind::EventSourced => drop(tokio::spawn(serial::run::<EventSourced>(entity))),
+        EntityKind::Value => drop(tokio::spawn(serial::run::<Value>(entity))),
         EntityKind::Crdt => drop(tokio::spawn(crdt::run(entity))),
         // Refused before an entity is made.
-        EntityKind::Value | EntityKind::Action => {}
+        EntityKind::Action => {}
     }
 }
 
@@ -115,12 +185,18 @@ impl LiveEntity {
     /// Forgets this entity if its mailbox is empty. Commands are delivered under the same lock, so none can slip in
     /// between; returns whether the entity is forgotten.
     pub(crate) fn retire(&self) -> bool {
-        let mut shard = self.entities.shard(&self.key);
+        let at = self.entities.hasher.hash_one(&self.key) as usize % SHARDS;
+        let mut shard = self.entities.shard(at);
         let empty = self.mailbox.is_empty();
-        if empty {
-            shard.remove(&self.key);
+        if empty && shard.0.remove(&self.key).is_some() {
+            self.entities.live.fetch_sub(1, Ordering::Relaxed);
         }
         empty
+    }
+
+    /// Says since when there has been nothing to do here: whoever says so may be asked to leave.
+    pub(crate) fn set_idle_since(&self, since: Option<Instant>) {
+        self.usage.set_idle_since(since);
     }
 }
 

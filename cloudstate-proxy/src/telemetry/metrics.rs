@@ -1,5 +1,6 @@
-//! Prometheus metrics of event sourced entities, under the names of the reference proxy (its active time was a
-//! summary; ours is a histogram, which can be added up over proxies).
+//! Prometheus metrics. Those of event sourced entities have the names of the reference proxy (its active time was a
+//! summary; ours is a histogram, which can be added up over proxies); the other kinds have the same families under
+//! their own prefix. Calls are counted by method and status code.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::storage::Store;
+use crate::{code::Code, service_catalog::Method, storage::Store};
 
 /// Upper bounds in seconds; the reference's, which are those of the Prometheus client libraries.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -23,20 +24,46 @@ struct EntityLabel {
     entity_name: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabel {
+    service: String,
+    method: String,
+    /// As gRPC names it, `OK` or `NOT_FOUND`.
+    code: &'static str,
+}
+
 /// All metrics of a proxy.
 pub(crate) struct Metrics {
     registry: Registry,
     store: Arc<dyn Store>,
     store_gauges: StoreGauges,
+    event_sourced: EntityFamilies,
+    value: EntityFamilies,
+    crdt: EntityFamilies,
+    actions: ActionFamilies,
+    requests: Family<CallLabel, Counter>,
+}
+
+/// How much was read or written at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Volume {
+    /// Events, or states.
+    pub(crate) items: usize,
+    /// Of all items.
+    pub(crate) bytes: usize,
+    /// Of the snapshot, if there is one.
+    pub(crate) snapshot_bytes: Option<usize>,
+}
+
+/// The metrics of one kind of entity.
+struct EntityFamilies {
     activated: Counters,
     passivated: Counters,
     active_time: Seconds,
     failed_entities: Counters,
     recovery_time: Seconds,
-    loaded_snapshots: Counters,
-    loaded_snapshot_bytes: Counters,
-    loaded_events: Counters,
-    loaded_event_bytes: Counters,
+    loaded_items: Counters,
+    loaded_item_bytes: Counters,
     received_commands: Counters,
     stashed_commands: Counters,
     unstashed_commands: Counters,
@@ -46,10 +73,24 @@ pub(crate) struct Metrics {
     failed_commands: Counters,
     completed_commands: Counters,
     persist_time: Seconds,
-    persisted_events: Counters,
-    persisted_event_bytes: Counters,
-    persisted_snapshots: Counters,
-    persisted_snapshot_bytes: Counters,
+    persisted_items: Counters,
+    persisted_item_bytes: Counters,
+    /// Of event sourced entities.
+    snapshots: Option<SnapshotFamilies>,
+}
+
+struct ActionFamilies {
+    received_commands: Counters,
+    completed_commands: Counters,
+    failed_commands: Counters,
+    processing_time: Seconds,
+}
+
+struct SnapshotFamilies {
+    loaded: Counters,
+    loaded_bytes: Counters,
+    persisted: Counters,
+    persisted_bytes: Counters,
 }
 
 /// Set from the store's own counters when metrics are read.
@@ -67,10 +108,8 @@ pub(crate) struct EntityMetrics {
     active_time: Histogram,
     failed_entities: Counter,
     recovery_time: Histogram,
-    loaded_snapshots: Counter,
-    loaded_snapshot_bytes: Counter,
-    loaded_events: Counter,
-    loaded_event_bytes: Counter,
+    loaded_items: Counter,
+    loaded_item_bytes: Counter,
     received_commands: Counter,
     stashed_commands: Counter,
     unstashed_commands: Counter,
@@ -80,79 +119,77 @@ pub(crate) struct EntityMetrics {
     failed_commands: Counter,
     completed_commands: Counter,
     persist_time: Histogram,
-    persisted_events: Counter,
-    persisted_event_bytes: Counter,
-    persisted_snapshots: Counter,
-    persisted_snapshot_bytes: Counter,
+    persisted_items: Counter,
+    persisted_item_bytes: Counter,
+    snapshots: Option<SnapshotMetrics>,
+}
+
+/// The metrics of one action service.
+#[derive(Clone)]
+pub(crate) struct ActionMetrics {
+    received_commands: Counter,
+    completed_commands: Counter,
+    failed_commands: Counter,
+    processing_time: Histogram,
+}
+
+#[derive(Clone)]
+struct SnapshotMetrics {
+    loaded: Counter,
+    loaded_bytes: Counter,
+    persisted: Counter,
+    persisted_bytes: Counter,
 }
 
 impl Metrics {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        let mut root = Registry::with_prefix("cloudstate");
-        let store_gauges = StoreGauges::register(root.sub_registry_with_prefix("store"));
-        let r = root.sub_registry_with_prefix("eventsourced");
-        Self {
-            store,
-            store_gauges,
-            activated: counter(r, "activated_entities", "Entities activated"),
-            passivated: counter(r, "passivated_entities", "Activations that ended, for whatever reason"),
-            active_time: seconds(r, "entity_active_time_seconds", "How long activations lasted"),
-            failed_entities: counter(r, "failed_entities", "Activations that ended with an error"),
-            recovery_time: seconds(r, "recovery_time_seconds", "From activation until the history was sent"),
-            loaded_snapshots: counter(r, "loaded_snapshots", "Snapshots read"),
-            loaded_snapshot_bytes: counter(r, "loaded_snapshot_bytes", "Bytes of snapshots read"),
-            loaded_events: counter(r, "loaded_events", "Events read"),
-            loaded_event_bytes: counter(r, "loaded_event_bytes", "Bytes of events read"),
-            received_commands: counter(r, "received_commands", "Commands accepted"),
-            stashed_commands: counter(r, "stashed_commands", "Commands that had to wait"),
-            unstashed_commands: counter(r, "unstashed_commands", "Waiting commands taken up"),
-            stash_time: seconds(r, "command_stash_time_seconds", "How long commands waited"),
-            processing_time: seconds(r, "command_processing_time_seconds", "From command sent to reply"),
-            total_time: seconds(
-                r,
-                "command_total_time_seconds",
-                "From command sent to answer, storing included",
-            ),
-            failed_commands: counter(r, "failed_commands", "Commands answered with a failure"),
-            completed_commands: counter(r, "completed_commands", "Commands answered"),
-            persist_time: seconds(r, "persist_time_seconds", "How long storing took"),
-            persisted_events: counter(r, "persisted_events", "Events stored"),
-            persisted_event_bytes: counter(r, "persisted_event_bytes", "Bytes of events stored"),
-            persisted_snapshots: counter(r, "persisted_snapshots", "Snapshots stored"),
-            persisted_snapshot_bytes: counter(r, "persisted_snapshot_bytes", "Bytes of snapshots stored"),
-            registry: root,
+        let mut registry = Registry::with_prefix("cloudstate");
+        let store_gauges = StoreGauges::register(registry.sub_registry_with_prefix("store"));
+        let r = registry.sub_registry_with_prefix("eventsourced");
+        let mut event_sourced = EntityFamilies::register(r, "event");
+        event_sourced.snapshots = Some(SnapshotFamilies::register(r));
+        let value = EntityFamilies::register(registry.sub_registry_with_prefix("valueentity"), "state");
+        let crdt = EntityFamilies::register(registry.sub_registry_with_prefix("crdt"), "state");
+        let actions = ActionFamilies::register(registry.sub_registry_with_prefix("action"));
+        let requests = Family::default();
+        registry.register("requests", "Calls answered, by gRPC status code", requests.clone());
+        Self { registry, store, store_gauges, event_sourced, value, crdt, actions, requests }
+    }
+
+    /// The metrics of the event sourced entities with this persistence id.
+    pub(crate) fn event_sourced(&self, persistence_id: &str) -> EntityMetrics {
+        self.event_sourced.of(persistence_id)
+    }
+
+    /// The metrics of the value entities with this persistence id.
+    pub(crate) fn value(&self, persistence_id: &str) -> EntityMetrics {
+        self.value.of(persistence_id)
+    }
+
+    /// The metrics of the CRDT entities with this persistence id.
+    pub(crate) fn crdt(&self, persistence_id: &str) -> EntityMetrics {
+        self.crdt.of(persistence_id)
+    }
+
+    /// The metrics of one action service.
+    pub(crate) fn action(&self, service: &str) -> ActionMetrics {
+        let label = EntityLabel { entity_name: service.to_owned() };
+        ActionMetrics {
+            received_commands: self.actions.received_commands.get_or_create_owned(&label),
+            completed_commands: self.actions.completed_commands.get_or_create_owned(&label),
+            failed_commands: self.actions.failed_commands.get_or_create_owned(&label),
+            processing_time: self.actions.processing_time.get_or_create_owned(&label),
         }
     }
 
-    /// The metrics of the entities with this persistence id.
-    pub(crate) fn entity(&self, persistence_id: &str) -> EntityMetrics {
-        let label = EntityLabel { entity_name: persistence_id.to_owned() };
-        let counter = |family: &Counters| family.get_or_create_owned(&label);
-        let seconds = |family: &Seconds| family.get_or_create_owned(&label);
-        EntityMetrics {
-            activated: counter(&self.activated),
-            passivated: counter(&self.passivated),
-            active_time: seconds(&self.active_time),
-            failed_entities: counter(&self.failed_entities),
-            recovery_time: seconds(&self.recovery_time),
-            loaded_snapshots: counter(&self.loaded_snapshots),
-            loaded_snapshot_bytes: counter(&self.loaded_snapshot_bytes),
-            loaded_events: counter(&self.loaded_events),
-            loaded_event_bytes: counter(&self.loaded_event_bytes),
-            received_commands: counter(&self.received_commands),
-            stashed_commands: counter(&self.stashed_commands),
-            unstashed_commands: counter(&self.unstashed_commands),
-            stash_time: seconds(&self.stash_time),
-            processing_time: seconds(&self.processing_time),
-            total_time: seconds(&self.total_time),
-            failed_commands: counter(&self.failed_commands),
-            completed_commands: counter(&self.completed_commands),
-            persist_time: seconds(&self.persist_time),
-            persisted_events: counter(&self.persisted_events),
-            persisted_event_bytes: counter(&self.persisted_event_bytes),
-            persisted_snapshots: counter(&self.persisted_snapshots),
-            persisted_snapshot_bytes: counter(&self.persisted_snapshot_bytes),
-        }
+    /// Counts a call that was answered, streams when they end; no code is OK.
+    pub(crate) fn answered(&self, method: &Method, code: Option<Code>) {
+        let label = CallLabel {
+            service: method.service.name.as_ref().to_owned(),
+            method: method.name.as_ref().to_owned(),
+            code: code.map_or("OK", Code::name),
+        };
+        self.requests.get_or_create(&label).inc();
     }
 
     /// All metrics in the text format of OpenMetrics.
@@ -164,6 +201,90 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl EntityFamilies {
+    /// `item` is what is stored, in the singular.
+    fn register(r: &mut Registry, item: &str) -> Self {
+        let loaded = (format!("loaded_{item}s"), format!("loaded_{item}_bytes"));
+        let persisted = (format!("persisted_{item}s"), format!("persisted_{item}_bytes"));
+        let total = "From command sent to answer, storing included";
+        Self {
+            activated: counter(r, "activated_entities", "Entities activated"),
+            passivated: counter(r, "passivated_entities", "Activations that ended, for whatever reason"),
+            active_time: seconds(r, "entity_active_time_seconds", "How long activations lasted"),
+            failed_entities: counter(r, "failed_entities", "Activations that ended with an error"),
+            recovery_time: seconds(r, "recovery_time_seconds", "From activation until all stored was sent"),
+            loaded_items: counter(r, &loaded.0, "Read from the store"),
+            loaded_item_bytes: counter(r, &loaded.1, "Bytes read from the store"),
+            received_commands: counter(r, "received_commands", "Commands accepted"),
+            stashed_commands: counter(r, "stashed_commands", "Commands that had to wait"),
+            unstashed_commands: counter(r, "unstashed_commands", "Waiting commands taken up"),
+            stash_time: seconds(r, "command_stash_time_seconds", "How long commands waited"),
+            processing_time: seconds(r, "command_processing_time_seconds", "From command sent to reply"),
+            total_time: seconds(r, "command_total_time_seconds", total),
+            failed_commands: counter(r, "failed_commands", "Commands answered with a failure"),
+            completed_commands: counter(r, "completed_commands", "Commands answered"),
+            persist_time: seconds(r, "persist_time_seconds", "How long storing took"),
+            persisted_items: counter(r, &persisted.0, "Stored"),
+            persisted_item_bytes: counter(r, &persisted.1, "Bytes stored"),
+            snapshots: None,
+        }
+    }
+
+    fn of(&self, persistence_id: &str) -> EntityMetrics {
+        let label = EntityLabel { entity_name: persistence_id.to_owned() };
+        let counter = |family: &Counters| family.get_or_create_owned(&label);
+        let seconds = |family: &Seconds| family.get_or_create_owned(&label);
+        EntityMetrics {
+            activated: counter(&self.activated),
+            passivated: counter(&self.passivated),
+            active_time: seconds(&self.active_time),
+            failed_entities: counter(&self.failed_entities),
+            recovery_time: seconds(&self.recovery_time),
+            loaded_items: counter(&self.loaded_items),
+            loaded_item_bytes: counter(&self.loaded_item_bytes),
+            received_commands: counter(&self.received_commands),
+            stashed_commands: counter(&self.stashed_commands),
+            unstashed_commands: counter(&self.unstashed_commands),
+            stash_time: seconds(&self.stash_time),
+            processing_time: seconds(&self.processing_time),
+            total_time: seconds(&self.total_time),
+            failed_commands: counter(&self.failed_commands),
+            completed_commands: counter(&self.completed_commands),
+            persist_time: seconds(&self.persist_time),
+            persisted_items: counter(&self.persisted_items),
+            persisted_item_bytes: counter(&self.persisted_item_bytes),
+            snapshots: self.snapshots.as_ref().map(|families| SnapshotMetrics {
+                loaded: counter(&families.loaded),
+                loaded_bytes: counter(&families.loaded_bytes),
+                persisted: counter(&families.persisted),
+                persisted_bytes: counter(&families.persisted_bytes),
+            }),
+        }
+    }
+}
+
+impl ActionFamilies {
+    fn register(r: &mut Registry) -> Self {
+        Self {
+            received_commands: counter(r, "received_commands", "Calls sent to the user function"),
+            completed_commands: counter(r, "completed_commands", "Calls that ended"),
+            failed_commands: counter(r, "failed_commands", "Calls that ended with a failure"),
+            processing_time: seconds(r, "command_processing_time_seconds", "From call sent to its end"),
+        }
+    }
+}
+
+impl SnapshotFamilies {
+    fn register(r: &mut Registry) -> Self {
+        Self {
+            loaded: counter(r, "loaded_snapshots", "Snapshots read"),
+            loaded_bytes: counter(r, "loaded_snapshot_bytes", "Bytes of snapshots read"),
+            persisted: counter(r, "persisted_snapshots", "Snapshots stored"),
+            persisted_bytes: counter(r, "persisted_snapshot_bytes", "Bytes of snapshots stored"),
+        }
     }
 }
 
@@ -196,14 +317,13 @@ impl EntityMetrics {
         self.recovery_time.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn snapshot_loaded(&self, bytes: usize) {
-        self.loaded_snapshots.inc();
-        self.loaded_snapshot_bytes.inc_by(bytes as u64);
-    }
-
-    pub(crate) fn events_loaded(&self, events: usize, bytes: usize) {
-        self.loaded_events.inc_by(events as u64);
-        self.loaded_event_bytes.inc_by(bytes as u64);
+    pub(crate) fn loaded(&self, volume: Volume) {
+        self.loaded_items.inc_by(volume.items as u64);
+        self.loaded_item_bytes.inc_by(volume.bytes as u64);
+        if let (Some(snapshots), Some(bytes)) = (&self.snapshots, volume.snapshot_bytes) {
+            snapshots.loaded.inc();
+            snapshots.loaded_bytes.inc_by(bytes as u64);
+        }
     }
 
     pub(crate) fn command_received(&self) {
@@ -231,19 +351,27 @@ impl EntityMetrics {
         }
     }
 
-    pub(crate) fn persisted(
-        &self,
-        took: Duration,
-        events: usize,
-        event_bytes: usize,
-        snapshot_bytes: Option<usize>,
-    ) {
+    pub(crate) fn persisted(&self, took: Duration, volume: Volume) {
         self.persist_time.observe(took.as_secs_f64());
-        self.persisted_events.inc_by(events as u64);
-        self.persisted_event_bytes.inc_by(event_bytes as u64);
-        if let Some(bytes) = snapshot_bytes {
-            self.persisted_snapshots.inc();
-            self.persisted_snapshot_bytes.inc_by(bytes as u64);
+        self.persisted_items.inc_by(volume.items as u64);
+        self.persisted_item_bytes.inc_by(volume.bytes as u64);
+        if let (Some(snapshots), Some(bytes)) = (&self.snapshots, volume.snapshot_bytes) {
+            snapshots.persisted.inc();
+            snapshots.persisted_bytes.inc_by(bytes as u64);
+        }
+    }
+}
+
+impl ActionMetrics {
+    pub(crate) fn command_received(&self) {
+        self.received_commands.inc();
+    }
+
+    pub(crate) fn command_completed(&self, took: Duration, failed: bool) {
+        self.completed_commands.inc();
+        self.processing_time.observe(took.as_secs_f64());
+        if failed {
+            self.failed_commands.inc();
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) trait EntityProtocol: Send + 'static {
     fn failure(message: &mut Self::Out) -> Option<&mut Failure>;
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EventSourced;
 
 impl EntityProtocol for EventSourced {
@@ -40,7 +40,7 @@ impl EntityProtocol for EventSourced {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Value;
 
 impl EntityProtocol for Value {
@@ -57,7 +57,7 @@ impl EntityProtocol for Value {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Crdt;
 
 impl EntityProtocol for Crdt {

@@ -64,7 +64,7 @@ async fn who_waits_in_vain_learns_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_in_flight_fail_at_once() {
+async fn commands_in_flight_go_to_the_next_process() {
     let mut function = UserFunction::new();
     let (proxy, client) = host(&function).await;
     let act = || {
@@ -77,12 +77,65 @@ async fn commands_in_flight_fail_at_once() {
     let queued = act();
     metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 2).await;
     let address = function.kill();
-    assert_eq!(outstanding.await.unwrap().failure(), (Code::Unavailable, "Unexpected entity termination"));
-    assert_eq!(queued.await.unwrap().failure(), (Code::Unavailable, "Entity terminated"));
+    let mut next = UserFunction::start(Setup { address: Some(address), ..Setup::default() });
+    let (mut stream, _) = next.activation().await;
+    assert_eq!(stream.answer("first").await.id, 1);
+    assert_eq!(stream.answer("second").await.id, 2);
+    assert_eq!(outstanding.await.unwrap().reply(), "first");
+    assert_eq!(queued.await.unwrap().reply(), "second");
+    assert!(next.reports.try_recv().is_err());
+    metric(&proxy, r#"eventsourced_failed_entities_total{entity_name="test.things"}"#, 0).await;
+}
 
-    let _function = counting(Some(address));
-    ready(&proxy, "the function to be back", |status, _| status == 200).await;
-    assert_eq!(act().await.unwrap().reply(), "0");
+/// It may be the command itself that no process survives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_is_sent_four_times_at_most() {
+    let mut function = UserFunction::new();
+    let (_proxy, client) = host(&function).await;
+    let call = tokio::spawn(async move { client.act("e1", "").await });
+    for _time in 0..4 {
+        let (mut stream, _) = function.activation().await;
+        stream.command().await;
+        let address = function.kill();
+        function = UserFunction::start(Setup { address: Some(address), ..Setup::default() });
+    }
+    assert_eq!(call.await.unwrap().failure(), (Code::Unavailable, "Unexpected entity termination"));
+    assert!(function.streams.try_recv().is_err(), "sent once more");
+}
+
+/// Processes come and go under load, killed or asked to stop; nobody notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_replaced_under_load_without_a_failed_command() {
+    const ENTITIES: usize = 20;
+    const CALLS: usize = 40;
+    const REPLACEMENTS: usize = 4;
+    let mut function = counting(None);
+    let (_proxy, client) = host(&function).await;
+    let clients = (0..ENTITIES).map(|entity| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for call in 0..CALLS {
+                // Each command adds one event, and is answered with the number of those before it.
+                let reply = client.act(&format!("e{entity}"), "").await.reply();
+                assert_eq!(reply, call.to_string(), "entity e{entity}");
+                tokio::time::sleep(Duration::from_millis(1 + (entity as u64 * 7 + call as u64) % 20)).await;
+            }
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    for replacement in 0..REPLACEMENTS {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        function = if replacement % 2 == 0 {
+            counting(Some(function.kill()))
+        } else {
+            // The old one finishes what it can until the new one is there.
+            let address = function.retire().await;
+            counting(Some(address))
+        };
+    }
+    for client in soon("all answers", join_all(clients)).await {
+        client.unwrap();
+    }
 }
 
 /// As in a rolling update: the old one keeps its entities to the end, new ones go to its successor.

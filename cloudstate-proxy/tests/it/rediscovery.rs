@@ -1,4 +1,4 @@
-//! With `rediscover`, a user function that comes back is asked again what it serves.
+//! Unless `rediscover` is off, a user function that comes back is asked again what it serves.
 
 use cloudstate_proto::EntitySpec;
 use cloudstate_proxy::{Proxy, Status};
@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::{
     client::Client,
     contract::{THINGS, spec, spec_of},
-    hosted::{host, ready, rejected, serving, settings},
+    hosted::{host_with, ready, rejected, serving, settings},
     user_function::{Setup, UserFunction, reply, soon},
 };
 
@@ -33,9 +33,7 @@ fn answering(spec: EntitySpec, address: Option<std::net::SocketAddr>, text: &'st
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_contract_brings_new_routes_to_open_connections() {
     let old = answering(with_route("/old/{id}"), None, "old");
-    let mut settings = settings(old.address);
-    settings.rediscover = true;
-    let proxy = Proxy::start(settings).await.unwrap();
+    let proxy = Proxy::start(settings(old.address)).await.unwrap();
     let serving_old = serving(&proxy).await;
     assert_eq!(serving_old.routes[0].template, "/old/{id}");
     let client = Client::connect(serving_old.listen).await;
@@ -55,9 +53,7 @@ async fn a_changed_contract_brings_new_routes_to_open_connections() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_that_breaks_is_refused_until_it_is_mended() {
     let good = answering(spec(), None, "first");
-    let mut settings = settings(good.address);
-    settings.rediscover = true;
-    let proxy = Proxy::start(settings).await.unwrap();
+    let proxy = Proxy::start(settings(good.address)).await.unwrap();
     let client = Client::connect(serving(&proxy).await.listen).await;
     assert_eq!(client.act("a", "").await.reply(), "first");
 
@@ -82,7 +78,9 @@ async fn a_contract_that_breaks_is_refused_until_it_is_mended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_it_a_contract_is_read_once() {
     let function = answering(spec(), None, "first");
-    let (proxy, client) = host(&function).await;
+    let mut settings = settings(function.address);
+    settings.rediscover = false;
+    let (proxy, client) = host_with(settings).await;
     let address = function.kill();
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
     let mut back = answering(with_route("/new/{id}"), Some(address), "second");

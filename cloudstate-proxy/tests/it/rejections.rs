@@ -186,7 +186,9 @@ async fn a_refused_contract_is_explained_once_and_nothing_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_rediscovery_a_refusal_is_final() {
     let function = UserFunction::with_spec(with(|spec| spec.entities.clear()));
-    let proxy = Proxy::start(settings(function.address)).await.unwrap();
+    let mut settings = settings(function.address);
+    settings.rediscover = false;
+    let proxy = Proxy::start(settings).await.unwrap();
     rejected(&proxy).await;
     let address = Some(function.kill());
     ready(&proxy, "the loss to be noticed", |_, text| text.contains("not reachable")).await;
@@ -199,11 +201,9 @@ async fn without_rediscovery_a_refusal_is_final() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_rediscovery_a_mended_contract_is_served() {
+async fn a_mended_contract_is_served() {
     let function = UserFunction::with_spec(with(|spec| spec.entities.clear()));
-    let mut settings = settings(function.address);
-    settings.rediscover = true;
-    let proxy = Proxy::start(settings).await.unwrap();
+    let proxy = Proxy::start(settings(function.address)).await.unwrap();
     rejected(&proxy).await;
     let address = Some(function.kill());
 

@@ -4,7 +4,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(crate) use cloudstate_proto::eventsourced::event_sourced_stream_out::Message as Out;
@@ -236,7 +236,12 @@ impl Drop for UserFunction {
 fn listen(address: SocketAddr) -> tokio::net::TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
-    socket.bind(address).unwrap();
+    // The one before may need a moment to let go of it.
+    let started = Instant::now();
+    while let Err(error) = socket.bind(address) {
+        assert!(started.elapsed() < PATIENCE, "{error}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     socket.listen(1024).unwrap()
 }
 

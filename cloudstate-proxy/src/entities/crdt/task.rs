@@ -27,7 +27,7 @@ use super::{
 use crate::{
     entities::{Envelope, LiveEntity},
     storage::{BoxFuture, Change, MAX_APPEND_BYTES},
-    telemetry::metrics::EntityMetrics,
+    telemetry::metrics::{EntityMetrics, Volume},
     user_function::Crdt,
 };
 
@@ -87,6 +87,7 @@ enum Event {
     Departed(Token),
     Written,
     Timer,
+    CrowdedOut,
     Draining,
 }
 
@@ -102,7 +103,7 @@ impl EntityTask {
         let now = Instant::now();
         Self {
             lifecycle: Lifecycle::new(&*service.name, &*entity.key.entity_id, limits),
-            metrics: environment.metrics.entity(&entity.key.persistence_id),
+            metrics: environment.metrics.crdt(&entity.key.persistence_id),
             passivate_after: service.passivate_after.unwrap_or(environment.passivation_timeout),
             clients: Clients::default(),
             stream: Stream::default(),
@@ -130,6 +131,7 @@ impl EntityTask {
                 if stop && self.entity.retire() {
                     return;
                 }
+                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idle_since));
             }
             event = self.next_event(timer.as_mut()).await;
         }
@@ -145,6 +147,7 @@ impl EntityTask {
         let drained = *self.entity.draining.borrow();
         let can_write = self.stream.outbound.is_some() && !self.stream.outbox.is_empty();
         let can_read = !self.lifecycle.is_congested();
+        let idle = self.lifecycle.is_idle();
         tokio::select! {
             biased;
             // First, so that a stream that never falls silent cannot outlast its time; then what makes room.
@@ -156,6 +159,7 @@ impl EntityTask {
             () = write(&mut self.stream.outbound, &mut self.stream.outbox), if can_write => Event::Written,
             token = self.clients.departure() => Event::Departed(token),
             Some(envelope) = self.entity.mailbox.recv() => Event::Envelope(envelope),
+            () = self.entity.usage.crowded_out(), if idle => Event::CrowdedOut,
             _ = self.entity.draining.changed(), if !drained => Event::Draining,
         }
     }
@@ -191,6 +195,7 @@ impl EntityTask {
                 None
             }
             Event::Timer => self.expired(),
+            Event::CrowdedOut => Some(Input::IdleTimeout),
             Event::Draining => Some(Input::Drain),
         }
     }
@@ -302,7 +307,7 @@ impl EntityTask {
     fn written(&self, input: &Input) {
         if let Input::Written(Ok(())) = input {
             let (began, bytes) = self.write;
-            self.metrics.persisted(began.elapsed(), 0, 0, Some(bytes));
+            self.metrics.persisted(began.elapsed(), Volume { items: 1, bytes, snapshot_bytes: None });
         }
     }
 

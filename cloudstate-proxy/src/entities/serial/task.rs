@@ -8,10 +8,6 @@ use std::{
     time::Duration,
 };
 
-use cloudstate_proto::{
-    Any,
-    eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut},
-};
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep},
@@ -19,15 +15,17 @@ use tokio::{
 use tonic::Status;
 
 use super::{
-    Answer, Envelope, LiveEntity,
-    event_sourced::{Incoming, Input, Lifecycle, Observation, Output, Token},
+    callers::Callers,
+    kind::SerialKind,
+    lifecycle::{End, Incoming, Input, Lifecycle, Observation, Output, Token},
 };
 use crate::{
     code::Code,
-    routing::{Failure, Responder},
-    storage::{Append, BoxFuture, StoreError},
+    entities::{Envelope, LiveEntity},
+    routing::Failure,
+    storage::{BoxFuture, StoreError},
     telemetry::metrics::EntityMetrics,
-    user_function::EventSourced,
+    user_function::EntityStream,
 };
 
 /// How long the user function may take to end a stream that we half-closed.
@@ -36,48 +34,40 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Nothing is waited for longer without looking again.
 const FAR: Duration = Duration::from_secs(3600);
 
-type EntityStream = crate::user_function::EntityStream<EventSourced>;
-
 /// Runs an entity until it has retired.
-pub(super) async fn run(mut entity: LiveEntity) {
+pub(crate) async fn run<K: SerialKind>(mut entity: LiveEntity) {
     // The command that is the reason to start.
-    let Some(first) = entity.mailbox.recv().await else { return };
-    EntityTask::new(entity, &first).run(first).await;
+    if let Some(first) = entity.mailbox.recv().await {
+        EntityTask::<K>::new(entity, &first).run(first).await;
+    }
 }
 
 /// The task of one live entity.
-struct EntityTask {
+struct EntityTask<K: SerialKind> {
     entity: LiveEntity,
-    lifecycle: Lifecycle,
+    lifecycle: Lifecycle<K>,
     metrics: EntityMetrics,
     passivate_after: Duration,
     callers: Callers,
-    stream: Stream,
+    stream: Stream<K>,
     /// What the store was asked, mapped to the input it answers with; at most one thing at a time.
-    store: Option<BoxFuture<Input>>,
-    /// The next page of the journal is read when everything before it is on its way.
-    next_page: Option<u64>,
+    store: Option<BoxFuture<Input<K>>>,
+    /// The next thing is loaded when everything before it is on its way.
+    next_load: Option<K::Load>,
     closing_until: Option<Instant>,
     idle_since: Instant,
     times: Times,
 }
 
 /// The stream to the user function and what is to be written to it.
-#[derive(Default)]
-struct Stream {
-    opening: Option<BoxFuture<EntityStream>>,
-    inbound: Option<EntityStream>,
-    outbound: Option<mpsc::Sender<EventSourcedStreamIn>>,
-    outbox: VecDeque<EventSourcedStreamIn>,
+struct Stream<K: SerialKind> {
+    opening: Option<BoxFuture<EntityStream<K>>>,
+    inbound: Option<EntityStream<K>>,
+    outbound: Option<mpsc::Sender<K::In>>,
+    outbox: VecDeque<K::In>,
     half_close: bool,
-}
-
-/// Who waits, in the order in which their time runs out.
-#[derive(Default)]
-struct Callers {
-    next_token: Token,
-    waiting: HashMap<Token, Responder>,
-    deadlines: VecDeque<(Instant, Token)>,
+    /// The stream ended, and it takes a moment to find out why.
+    ending: Option<BoxFuture<End>>,
 }
 
 /// When things began, for the metrics.
@@ -88,33 +78,38 @@ struct Times {
     stashed: HashMap<Token, Instant>,
 }
 
-enum Event {
+enum Event<K: SerialKind> {
     Envelope(Envelope),
-    Store(Input),
-    Opened(EntityStream),
-    Message(Result<Option<EventSourcedStreamOut>, Status>),
+    Store(Input<K>),
+    Opened(EntityStream<K>),
+    Message(Result<Option<K::Out>, Status>),
+    Ended(End),
     Written,
     Timer,
+    CrowdedOut,
     Draining,
 }
 
-impl EntityTask {
+impl<K: SerialKind> EntityTask<K> {
     fn new(entity: LiveEntity, first: &Envelope) -> Self {
         let environment = entity.environment();
         let service = &first.method.service;
-        let lifecycle = Lifecycle::new(&*service.name, &*entity.key.entity_id, environment.stash_size);
-        let metrics = environment.metrics.entity(&entity.key.persistence_id);
-        let passivate_after = service.passivate_after.unwrap_or(environment.passivation_timeout);
+        let lifecycle = Lifecycle::new(
+            Arc::clone(&service.name),
+            Arc::clone(&entity.key.entity_id),
+            environment.stash_size,
+        );
+        let metrics = K::metrics(&environment.metrics, &entity.key.persistence_id);
         let now = Instant::now();
         Self {
+            passivate_after: environment.passivation_timeout,
             entity,
             lifecycle,
             metrics,
-            passivate_after,
             callers: Callers::default(),
             stream: Stream::default(),
             store: None,
-            next_page: None,
+            next_load: None,
             closing_until: None,
             idle_since: now,
             times: Times { activated: now, sent: now, reply: now, stashed: HashMap::new() },
@@ -130,42 +125,48 @@ impl EntityTask {
                 self.lifecycle.step(input, &mut outputs);
                 let mut stop = false;
                 for output in outputs.drain(..) {
-                    stop |= output == Output::Stop;
+                    stop |= matches!(output, Output::Stop);
                     self.carry_out(output);
                 }
                 if stop && self.entity.retire() {
                     return;
                 }
+                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idle_since));
             }
             event = self.next_event(timer.as_mut()).await;
         }
     }
 
     /// Waits for whatever happens first. Everything awaited here can be dropped and awaited again.
-    async fn next_event(&mut self, mut timer: Pin<&mut Sleep>) -> Event {
-        self.read_next_page();
+    async fn next_event(&mut self, mut timer: Pin<&mut Sleep>) -> Event<K> {
+        self.load_next();
         let deadline = self.deadline();
         // A later deadline than the armed one needs no new timer: when that fires it is armed again.
         if timer.is_elapsed() || deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
         }
-        let drained = *self.entity.draining.borrow();
-        let can_write = self.stream.outbound.is_some() && !self.stream.outbox.is_empty();
+        let idle = self.lifecycle.is_idle();
+        let Self { entity, stream, store, .. } = self;
+        let LiveEntity { mailbox, draining, usage, .. } = entity;
+        let drained = *draining.borrow();
+        let can_write = stream.outbound.is_some() && !stream.outbox.is_empty();
         tokio::select! {
             biased;
             // First, so that a stream that never falls silent cannot outlast its time.
             () = timer => Event::Timer,
-            event = read(&mut self.stream.inbound) => Event::Message(event),
-            input = poll_optional(&mut self.store) => Event::Store(input),
-            stream = poll_optional(&mut self.stream.opening) => Event::Opened(stream),
-            () = write(&mut self.stream.outbound, &mut self.stream.outbox), if can_write => Event::Written,
-            Some(envelope) = self.entity.mailbox.recv() => Event::Envelope(envelope),
-            _ = self.entity.draining.changed(), if !drained => Event::Draining,
+            message = read(&mut stream.inbound) => Event::Message(message),
+            input = poll_optional(store) => Event::Store(input),
+            opened = poll_optional(&mut stream.opening) => Event::Opened(opened),
+            end = poll_optional(&mut stream.ending) => Event::Ended(end),
+            () = write(&mut stream.outbound, &mut stream.outbox), if can_write => Event::Written,
+            Some(envelope) = mailbox.recv() => Event::Envelope(envelope),
+            () = usage.crowded_out(), if idle => Event::CrowdedOut,
+            _ = draining.changed(), if !drained => Event::Draining,
         }
     }
 
     /// What an event means to the lifecycle.
-    fn input(&mut self, event: Event) -> Option<Input> {
+    fn input(&mut self, event: Event<K>) -> Option<Input<K>> {
         self.idle_since = match event {
             Event::Timer => self.idle_since,
             _ => Instant::now(),
@@ -176,41 +177,53 @@ impl EntityTask {
                 self.store = None;
                 Some(input)
             }
-            Event::Opened(result) => {
-                self.stream.opening = None;
-                self.opened(result);
+            Event::Opened(stream) => {
+                self.stream.opened(stream);
                 None
             }
             Event::Message(Ok(Some(message))) => Some(Input::FromFunction(message)),
-            Event::Message(end) => {
+            Event::Message(end) => self.ended(end),
+            Event::Ended(end) => {
                 self.stream = Stream::default();
-                Some(Input::StreamEnded(end.err().map(|status| describe(&status))))
+                Some(Input::StreamEnded(end))
             }
             Event::Written => {
                 self.stream.half_close_when_written();
                 None
             }
             Event::Timer => self.expired(),
+            Event::CrowdedOut => Some(Input::IdleTimeout),
             Event::Draining => Some(Input::Drain),
         }
     }
 
-    fn admit(&mut self, envelope: Envelope) -> Input {
-        let deadline = after(Instant::now(), self.entity.environment().relay_timeout);
-        let token = self.callers.admit(envelope.responder, deadline);
-        let method = envelope.method;
-        let payload = Any { type_url: method.input_type_url.clone(), value: envelope.payload };
-        Input::Command(Incoming { token, name: method.name.to_string(), payload })
+    fn admit(&mut self, envelope: Envelope) -> Input<K> {
+        let Envelope { method, payload, responder } = envelope;
+        let environment = self.entity.environment();
+        self.passivate_after = method.service.passivate_after.unwrap_or(environment.passivation_timeout);
+        let deadline = after(Instant::now(), environment.relay_timeout);
+        let token = self.callers.admit(responder, deadline);
+        Input::Command(Incoming { token, method, payload, resends: 0 })
     }
 
-    fn opened(&mut self, mut stream: EntityStream) {
-        self.stream.outbound = stream.outbound.take();
-        self.stream.inbound = Some(stream);
-        self.stream.half_close_when_written();
+    fn ended(&mut self, end: Result<Option<K::Out>, Status>) -> Option<Input<K>> {
+        let ended = std::mem::take(&mut self.stream);
+        let end = match end {
+            Ok(_) => End::Completed,
+            Err(status) => End::Failed(format!("{} ({})", status.message(), status.code())),
+        };
+        match ended.inbound {
+            Some(stream) if self.lifecycle.needs_stream() => {
+                let ending = async { if stream.has_lost_connection().await { End::Lost } else { end } };
+                self.stream.ending = Some(Box::pin(ending));
+                None
+            }
+            _ => Some(Input::StreamEnded(end)),
+        }
     }
 
     /// Which time ran out, if one really did.
-    fn expired(&mut self) -> Option<Input> {
+    fn expired(&mut self) -> Option<Input<K>> {
         let now = Instant::now();
         if let Some(token) = self.callers.expired(now) {
             let waits = self.stream.opening.is_some();
@@ -232,54 +245,51 @@ impl EntityTask {
         self.callers.next_deadline().map_or(own, |deadline| deadline.min(own))
     }
 
-    fn carry_out(&mut self, output: Output) {
+    fn carry_out(&mut self, output: Output<K>) {
         match output {
             Output::OpenStream => {
                 self.closing_until = None;
                 let environment = Arc::clone(self.entity.environment());
-                let open = async move { environment.pool.open::<EventSourced>().await };
+                let open = async move { environment.pool.open::<K>().await };
                 self.stream = Stream { opening: Some(Box::pin(open)), ..Stream::default() };
             }
-            Output::LoadSnapshot => {
-                let snapshot = self.entity.environment().store.snapshot(&self.entity.key);
-                self.store = Some(Box::pin(async {
-                    snapshot.await.map_or_else(|error| Input::LoadFailed(error.to_string()), Input::Snapshot)
-                }));
-            }
-            Output::LoadEvents { after } => self.next_page = Some(after),
+            Output::Load(load) => self.next_load = Some(load),
             Output::Send(message) => self.stream.outbox.push_back(message),
             Output::HalfClose => {
-                self.next_page = None;
+                self.next_load = None;
                 self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
                 self.stream.half_close = true;
                 self.stream.half_close_when_written();
             }
             Output::Reset => self.stream = Stream::default(),
-            Output::Append { expected, events, snapshot } => {
-                let append = Append { entity: self.entity.key.clone(), expected, events, snapshot };
-                let appended = self.entity.environment().store.append(append);
+            Output::Store { position, changes } => {
+                let store = &*self.entity.environment().store;
+                let stored = K::store(store, &self.entity.key, position, changes);
                 self.store = Some(Box::pin(async {
-                    Input::Stored(appended.await.map_err(|error| not_stored(&error)))
+                    Input::Stored(stored.await.map_err(|error| not_stored::<K>(&error)))
                 }));
             }
-            Output::Answer(token, answer) => self.callers.answer(token, answer),
+            Output::Answer(token, answer) => {
+                self.times.stashed.remove(&token);
+                self.callers.answer(token, answer);
+            }
             Output::Report(text) => self.entity.environment().reporter.report(text),
             Output::Observed(observation) => self.observe(observation),
             Output::Stop => {
                 self.closing_until = None;
-                self.next_page = None;
+                self.next_load = None;
             }
         }
     }
 
-    fn read_next_page(&mut self) {
+    fn load_next(&mut self) {
         if self.store.is_none()
             && self.stream.outbox.is_empty()
-            && let Some(after) = self.next_page.take()
+            && let Some(load) = self.next_load.take()
         {
-            let page = self.entity.environment().store.events(&self.entity.key, after);
+            let loaded = K::load(&*self.entity.environment().store, &self.entity.key, load);
             self.store = Some(Box::pin(async {
-                page.await.map_or_else(|error| Input::LoadFailed(error.to_string()), Input::Events)
+                loaded.await.map_or_else(|error| Input::LoadFailed(error.to_string()), Input::Loaded)
             }));
         }
     }
@@ -292,9 +302,8 @@ impl EntityTask {
                 times.activated = now;
                 metrics.activated();
             }
+            Observation::Loaded(volume) => metrics.loaded(volume),
             Observation::Recovered => metrics.recovered(now - times.activated),
-            Observation::SnapshotLoaded { bytes } => metrics.snapshot_loaded(bytes),
-            Observation::EventsLoaded { events, bytes } => metrics.events_loaded(events, bytes),
             Observation::CommandReceived => metrics.command_received(),
             Observation::CommandStashed(token) => {
                 times.stashed.insert(token, now);
@@ -311,19 +320,34 @@ impl EntityTask {
                 metrics.command_processed(now - times.sent);
             }
             Observation::CommandCompleted { failed } => metrics.command_completed(now - times.sent, failed),
-            Observation::Persisted { events, event_bytes, snapshot_bytes } => {
-                metrics.persisted(now - times.reply, events, event_bytes, snapshot_bytes);
-            }
+            Observation::Persisted(volume) => metrics.persisted(now - times.reply, volume),
             Observation::Crashed => metrics.crashed(),
-            Observation::Deactivated => {
-                times.stashed.clear();
-                metrics.deactivated(now - times.activated);
-            }
+            Observation::Deactivated => metrics.deactivated(now - times.activated),
         }
     }
 }
 
-impl Stream {
+impl<K: SerialKind> Default for Stream<K> {
+    fn default() -> Self {
+        Self {
+            opening: None,
+            inbound: None,
+            outbound: None,
+            outbox: VecDeque::new(),
+            half_close: false,
+            ending: None,
+        }
+    }
+}
+
+impl<K: SerialKind> Stream<K> {
+    fn opened(&mut self, mut stream: EntityStream<K>) {
+        self.opening = None;
+        self.outbound = stream.outbound.take();
+        self.inbound = Some(stream);
+        self.half_close_when_written();
+    }
+
     /// Dropping our sender ends our side once everything before it is written.
     fn half_close_when_written(&mut self) {
         if self.half_close && self.outbox.is_empty() {
@@ -332,54 +356,19 @@ impl Stream {
     }
 }
 
-impl Callers {
-    fn admit(&mut self, responder: Responder, deadline: Instant) -> Token {
-        self.next_token += 1;
-        self.waiting.insert(self.next_token, responder);
-        self.deadlines.push_back((deadline, self.next_token));
-        self.next_token
-    }
-
-    fn answer(&mut self, token: Token, answer: Answer) {
-        // A command that is refused on arrival leaves no deadline behind, however long those before it wait.
-        self.deadlines.pop_back_if(|(_, last)| *last == token);
-        if let Some(responder) = self.waiting.remove(&token) {
-            responder.answer(answer);
-        }
-    }
-
-    fn next_deadline(&mut self) -> Option<Instant> {
-        while let Some((deadline, token)) = self.deadlines.front() {
-            if self.waiting.contains_key(token) {
-                return Some(*deadline);
-            }
-            self.deadlines.pop_front();
-        }
-        None
-    }
-
-    fn expired(&mut self, now: Instant) -> Option<Token> {
-        self.next_deadline().filter(|deadline| *deadline <= now)?;
-        self.deadlines.pop_front().map(|(_, token)| token)
-    }
-}
-
 /// A time that no clock can show is just far away.
 fn after(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or(start + 24 * 365 * FAR)
 }
 
-async fn read(inbound: &mut Option<EntityStream>) -> Result<Option<EventSourcedStreamOut>, Status> {
+async fn read<K: SerialKind>(inbound: &mut Option<EntityStream<K>>) -> Result<Option<K::Out>, Status> {
     match inbound {
         Some(stream) => stream.message().await,
         None => std::future::pending().await,
     }
 }
 
-async fn write(
-    outbound: &mut Option<mpsc::Sender<EventSourcedStreamIn>>,
-    outbox: &mut VecDeque<EventSourcedStreamIn>,
-) {
+async fn write<M>(outbound: &mut Option<mpsc::Sender<M>>, outbox: &mut VecDeque<M>) {
     let Some(sender) = outbound else { return };
     match sender.reserve().await {
         Ok(permit) => {
@@ -399,7 +388,7 @@ async fn poll_optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     }
 }
 
-fn not_stored(error: &StoreError) -> Failure {
+fn not_stored<K: SerialKind>(error: &StoreError) -> Failure {
     let code = if error.is_too_large() {
         Code::Internal
     } else if error.is_conflict() {
@@ -407,9 +396,5 @@ fn not_stored(error: &StoreError) -> Failure {
     } else {
         Code::Unavailable
     };
-    Failure::new(code, format!("the events of this command could not be stored: {error}"))
-}
-
-fn describe(status: &Status) -> String {
-    format!("{} ({})", status.message(), status.code())
+    Failure::new(code, format!("{}: {error}", K::TEXTS.store_failed))
 }

@@ -1,0 +1,12 @@
+//! Entities that take one command at a time: event sourced ones and value entities.
+
+mod callers;
+mod event_sourced;
+mod kind;
+mod lifecycle;
+#[cfg(test)]
+mod lifecycle_tests;
+mod task;
+mod value;
+
+pub(super) use task::run;
