@@ -59,7 +59,7 @@ async fn the_user_function_stops_while_entities_are_live() {
     site.http().add("u1", "p1", 1).await;
     site.user_function().signal("TERM");
     assert!(site.user_function().ended().await.success(), "{}", site.log("user_function"));
-    let http = site.http().clone();
+    let http = site.http();
     let meanwhile = tokio::spawn(async move { http.get("/carts/u1").await });
     site.start_user_function();
     let waited = meanwhile.await.unwrap();
