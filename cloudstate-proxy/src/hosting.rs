@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     Serving, Settings, Status,
     entities::Entities,
+    eventing::{self, Eventing, Publisher},
     frontend::{Cors, Frontend, Listener, Reflection, http_json::HttpJson, serve_without_contract},
     management::Management,
     routing::Router,
@@ -30,22 +31,51 @@ pub(crate) struct Host {
     pub(crate) unreachable: watch::Sender<Option<String>>,
     /// The contract being served; none while there is no valid one.
     pub(crate) frontend: Arc<ArcSwapOption<Frontend>>,
+    /// What consumers work with.
+    pub(crate) eventing: eventing::Environment,
+    /// What is open because of the contract.
+    pub(crate) open: Open,
+}
+
+/// What has to be closed in the end.
+#[derive(Default)]
+pub(crate) struct Open {
+    /// The port for clients, once there was a contract.
+    pub(crate) listener: Option<Listener>,
+    /// The consumers of the contract that is served.
+    pub(crate) consumers: Option<Eventing>,
+}
+
+impl Open {
+    /// Stops accepting and consuming; resolves when what is under way is finished.
+    pub(crate) async fn shutdown(self) {
+        let listener = async {
+            if let Some(listener) = self.listener {
+                listener.shutdown().await;
+            }
+        };
+        let consumers = async {
+            if let Some(consumers) = self.consumers {
+                consumers.shutdown().await;
+            }
+        };
+        tokio::join!(listener, consumers);
+    }
 }
 
 impl Host {
-    /// Runs until `stop`, then returns the port, if it was opened.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Option<Listener> {
-        let mut listener = None;
+    /// Runs until `stop`, then returns what is open.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Open {
         tokio::select! {
-            () = self.host(&mut listener) => {}
+            () = self.host() => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
-        listener
+        self.open
     }
 
     /// Discovers once; with `rediscover`, again each time the user function comes back.
-    async fn host(&mut self, listener: &mut Option<Listener>) {
-        let mut connection = self.adopt_next(listener).await;
+    async fn host(&mut self) {
+        let mut connection = self.adopt_next().await;
         loop {
             connection.closed().await;
             self.unreachable.send_replace(Some("the connection was lost".to_owned()));
@@ -53,7 +83,7 @@ impl Host {
             // make us spin.
             tokio::time::sleep(self.settings.backoff_min).await;
             connection = if self.settings.rediscover {
-                self.adopt_next(listener).await
+                self.adopt_next().await
             } else {
                 self.retry(|| self.dial.connect()).await
             };
@@ -62,16 +92,17 @@ impl Host {
     }
 
     /// Discovers, however long it takes, and serves what was found.
-    async fn adopt_next(&mut self, listener: &mut Option<Listener>) -> Connection {
+    async fn adopt_next(&mut self) -> Connection {
         let max_message_size = self.settings.max_inbound_message_size;
         let discovered = self.retry(|| discover(&self.dial, max_message_size)).await;
         let connection = discovered.connection.clone();
         match self.adopt(discovered) {
-            Ok(serving) => self.open(serving, listener).await,
+            Ok(frontend) => self.serve(frontend).await,
             Err(Rejection(reason)) => {
                 tracing::error!("the contract of the user function is rejected: {reason}");
                 self.entities.environment().reporter.tell(reason.clone());
                 self.frontend.store(None);
+                self.stop_consumers().await;
                 self.status.send_replace(Status::Rejected { reason });
             }
         }
@@ -145,7 +176,11 @@ impl Host {
             info.service_runtime
         );
         let frontend = Arc::new(Frontend {
-            router: Router::new(Arc::clone(&catalog), Arc::clone(&self.entities)),
+            router: Router::new(
+                Arc::clone(&catalog),
+                Arc::clone(&self.entities),
+                Publisher::new(Arc::clone(&self.eventing.topics)),
+            ),
             openapi: OnceLock::new(),
             title: (or_unnamed(&info.service_name).to_owned(), info.service_version),
             reflection: Arc::new(Reflection::new(&catalog)),
@@ -160,11 +195,11 @@ impl Host {
         Ok(frontend)
     }
 
-    /// Opens the port, the first time, and tells what is served.
-    async fn open(&self, frontend: Arc<Frontend>, listener: &mut Option<Listener>) {
-        if listener.is_none() {
+    /// Opens the port, the first time, tells what is served, and starts what consumes events.
+    async fn serve(&mut self, frontend: Arc<Frontend>) {
+        if self.open.listener.is_none() {
             match self.listen().await {
-                Ok(open) => *listener = Some(open),
+                Ok(listener) => self.open.listener = Some(listener),
                 Err(error) => {
                     let reason = format!("cannot listen on {}: {error}", self.settings.listen);
                     self.status.send_replace(Status::Failed { reason });
@@ -172,11 +207,30 @@ impl Host {
                 }
             }
         }
-        let listen = listener.as_ref().map_or(self.settings.listen, Listener::address);
+        let listen = self.open.listener.as_ref().map_or(self.settings.listen, Listener::address);
         let services = frontend.catalog.services().map(|service| service.name.to_string()).collect();
         let routes = frontend.http_json.routes().to_vec();
         let warnings = [frontend.catalog.warnings(), frontend.http_json.warnings()].concat();
         self.status.send_replace(Status::Serving(Arc::new(Serving { listen, services, routes, warnings })));
+        self.consume(&frontend).await;
+    }
+
+    /// Starts the consumers of a contract, unless they are at work.
+    async fn consume(&mut self, frontend: &Frontend) {
+        if self.open.consumers.as_ref().is_some_and(|consumers| consumers.are_of(&frontend.catalog)) {
+            return;
+        }
+        self.stop_consumers().await;
+        let consumers = Eventing::start(&self.eventing, &frontend.catalog, &frontend.router);
+        self.management.dead_letters.store(Some(Arc::clone(consumers.dead_letters())));
+        self.open.consumers = Some(consumers);
+    }
+
+    async fn stop_consumers(&mut self) {
+        self.management.dead_letters.store(None);
+        if let Some(consumers) = self.open.consumers.take() {
+            consumers.shutdown().await;
+        }
     }
 
     async fn listen(&self) -> io::Result<Listener> {

@@ -25,6 +25,7 @@
 mod actions;
 pub mod code;
 mod entities;
+pub mod eventing;
 pub mod frontend;
 mod hosting;
 mod management;
@@ -46,8 +47,9 @@ pub use settings::Settings;
 
 use crate::{
     entities::{Entities, Environment},
+    eventing::{Redelivery, StoreTopics},
     frontend::Listener,
-    hosting::Host,
+    hosting::{Host, Open},
     management::Management,
     storage::{OpenError, Store},
     telemetry::metrics::Metrics,
@@ -58,7 +60,7 @@ use crate::{
 pub struct Proxy {
     status: watch::Receiver<Status>,
     stop: watch::Sender<bool>,
-    host: JoinHandle<Option<Listener>>,
+    host: JoinHandle<Open>,
     management: Vec<Listener>,
     entities: Arc<Entities>,
     store: Arc<dyn Store>,
@@ -159,13 +161,22 @@ impl Proxy {
             unreachable: unreachable_seen,
             stopping: stopped.clone(),
             entities: Arc::clone(&entities),
+            dead_letters: ArcSwapOption::empty(),
         });
         let ports = open_management(&settings, &management).await?;
         let graceful_termination_timeout = settings.graceful_termination_timeout;
         let frontend = Arc::new(ArcSwapOption::empty());
-        let entities_of_host = Arc::clone(&entities);
-        let host =
-            Host { settings, dial, entities: entities_of_host, management, status, unreachable, frontend };
+        let host = Host {
+            eventing: eventing(&settings, &store),
+            settings,
+            dial,
+            entities: Arc::clone(&entities),
+            management,
+            status,
+            unreachable,
+            frontend,
+            open: Open::default(),
+        };
         let host = tokio::spawn(host.run(stopped));
         Ok(Self {
             status: status_seen,
@@ -193,8 +204,8 @@ impl Proxy {
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
         let drained = tokio::time::timeout(self.graceful_termination_timeout, async {
-            if let Ok(Some(listener)) = self.host.await {
-                listener.shutdown().await;
+            if let Ok(open) = self.host.await {
+                open.shutdown().await;
             }
             self.entities.drain().await;
         });
@@ -231,6 +242,19 @@ fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Envi
         passivation_timeout: settings.passivation_timeout,
         stash_size: settings.stash_size,
         max_entities: settings.max_entities,
+    }
+}
+
+fn eventing(settings: &Settings, store: &Arc<dyn Store>) -> eventing::Environment {
+    eventing::Environment {
+        store: Arc::clone(store),
+        topics: Arc::new(StoreTopics::new(Arc::clone(store))),
+        redelivery: Redelivery {
+            attempts: u32::try_from(settings.delivery_attempts).unwrap_or(u32::MAX),
+            pause_min: Redelivery::FIRST_PAUSE,
+            pause_max: settings.delivery_backoff_max,
+        },
+        timeout: settings.relay_timeout,
     }
 }
 

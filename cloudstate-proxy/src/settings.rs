@@ -45,6 +45,10 @@ pub struct Settings {
     pub max_entities: usize,
     /// How many connections to the user function there may be, each with at most 100 streams.
     pub max_connections: usize,
+    /// How often an event or message is delivered to a consumer that fails, before it becomes a dead letter.
+    pub delivery_attempts: usize,
+    /// The longest pause between two deliveries of one event or message.
+    pub delivery_backoff_max: Duration,
     /// How long an entity may be idle before it is passivated, unless its service says otherwise.
     pub passivation_timeout: Duration,
     /// How long a stop waits for work in progress.
@@ -76,6 +80,8 @@ impl Default for Settings {
             stash_size: 100,
             max_entities: 100_000,
             max_connections: 1024,
+            delivery_attempts: 10,
+            delivery_backoff_max: Duration::from_secs(30),
             passivation_timeout: Duration::from_secs(30),
             graceful_termination_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(100),
@@ -113,6 +119,8 @@ const SETTINGS: [&Setting; 19] = [
     &GRACEFUL_TERMINATION_TIMEOUT,
     &BACKOFF_MIN,
     &BACKOFF_MAX,
+    &DELIVERY_ATTEMPTS,
+    &DELIVERY_BACKOFF_MAX,
     &MAX_INBOUND_MESSAGE_SIZE,
     &MAX_REQUEST_SIZE,
     &MAX_STREAMS_PER_CONNECTION,
@@ -128,6 +136,7 @@ const STATE: &str = "State";
 const TIMES: &str = "Times (500ms, 30s, 1m)";
 const LIMITS: &str = "Limits (bytes, 64KiB, 12MiB)";
 const CONTRACT: &str = "Contract";
+const EVENTING: &str = "Eventing";
 const REFERENCE: &str = "Arguments of the reference proxy";
 
 const LISTEN: Setting = Setting {
@@ -238,6 +247,26 @@ const BACKOFF_MAX: Setting = Setting {
     default: "2s",
     topic: TIMES,
     meaning: "The longest pause before the user function is tried again",
+};
+
+const DELIVERY_ATTEMPTS: Setting = Setting {
+    flag: "delivery-attempts",
+    value: "NUMBER",
+    variables: &["CLOUDSTATE_DELIVERY_ATTEMPTS"],
+    properties: &[],
+    default: "10",
+    topic: EVENTING,
+    meaning: "How often an event or message is delivered to a consumer that fails, before it becomes a dead letter",
+};
+
+const DELIVERY_BACKOFF_MAX: Setting = Setting {
+    flag: "delivery-backoff-max",
+    value: "TIME",
+    variables: &["CLOUDSTATE_DELIVERY_BACKOFF_MAX"],
+    properties: &[],
+    default: "30s",
+    topic: EVENTING,
+    meaning: "The longest pause between two deliveries of one event or message; the first is 100ms",
 };
 
 const MAX_INBOUND_MESSAGE_SIZE: Setting = Setting {
@@ -391,6 +420,10 @@ impl Arguments {
             max_connections: given
                 .value(&MAX_CONNECTIONS, up_to_a_million)?
                 .unwrap_or(defaults.max_connections),
+            delivery_attempts: given
+                .value(&DELIVERY_ATTEMPTS, up_to_a_million)?
+                .unwrap_or(defaults.delivery_attempts),
+            delivery_backoff_max: given.time(&DELIVERY_BACKOFF_MAX, defaults.delivery_backoff_max)?,
             passivation_timeout: given.time(&PASSIVATION_TIMEOUT, defaults.passivation_timeout)?,
             graceful_termination_timeout: given
                 .value(&GRACEFUL_TERMINATION_TIMEOUT, time)?

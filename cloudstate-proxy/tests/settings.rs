@@ -45,6 +45,8 @@ fn shown(settings: &Settings, name: &str) -> String {
         "stash_size" => settings.stash_size.to_string(),
         "max_connections" => settings.max_connections.to_string(),
         "max_entities" => settings.max_entities.to_string(),
+        "delivery_attempts" => settings.delivery_attempts.to_string(),
+        "delivery_backoff_max" => format!("{:?}", settings.delivery_backoff_max),
         "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
         "graceful_termination_timeout" => format!("{:?}", settings.graceful_termination_timeout),
         "backoff_min" => format!("{:?}", settings.backoff_min),
@@ -133,6 +135,9 @@ fn every_source_sets_its_setting() {
         (&[], &[("CLOUDSTATE_CORS_ORIGIN", "*")], "cors_origins", r#"["*"]"#),
         (&["--cors-origin=off"], &[("CLOUDSTATE_CORS_ORIGIN", "*")], "cors_origins", "[]"),
         (&["-Dcloudstate.proxy.relay-buffer-size=50"], &[], "stash_size", "50"),
+        (&["--delivery-attempts=3"], &[], "delivery_attempts", "3"),
+        (&[], &[("CLOUDSTATE_DELIVERY_ATTEMPTS", "4")], "delivery_attempts", "4"),
+        (&["--delivery-backoff-max=1m"], &[], "delivery_backoff_max", "60s"),
         (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s"),
         (
             &["-Dcloudstate.proxy.eventsourced-entity.passivation-timeout=2s"],

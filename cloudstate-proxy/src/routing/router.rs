@@ -18,6 +18,7 @@ use crate::{
     actions::{Actions, Invocation, Payloads},
     code::Code,
     entities::{Entities, Envelope},
+    eventing::{Publisher, topic_of},
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
     storage::EntityKey,
 };
@@ -33,6 +34,7 @@ struct Inner {
     catalog: Arc<ServiceCatalog>,
     entities: Arc<Entities>,
     actions: Actions,
+    publisher: Publisher,
     async_effects: Arc<Semaphore>,
 }
 
@@ -49,29 +51,51 @@ pub(super) struct Routed {
 impl Calls for Router {
     fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
         let router = self.clone();
-        Box::pin(async move { router.reply(Routed::by_client(call)).await.map_err(NoReply::into_failure) })
+        Box::pin(async move {
+            let method = Arc::clone(&call.method);
+            let reply = router.reply(Routed::by_client(call)).await.map_err(NoReply::into_failure)?;
+            router.0.publisher.publish(&method, &reply).await?;
+            Ok(reply)
+        })
     }
 
     fn call_streamed(&self, call: Call) -> Replies {
-        let replies = self.replies(Routed::by_client(call));
-        for_client(replies)
+        let method = Arc::clone(&call.method);
+        self.published(method, self.replies(Routed::by_client(call)))
     }
 }
 
 impl Router {
-    pub(crate) fn new(catalog: Arc<ServiceCatalog>, entities: Arc<Entities>) -> Self {
+    pub(crate) fn new(catalog: Arc<ServiceCatalog>, entities: Arc<Entities>, publisher: Publisher) -> Self {
         let async_effects = Arc::new(Semaphore::new(MAX_ASYNC_EFFECTS));
         let actions = Actions::new(Arc::clone(entities.environment()));
-        Self(Arc::new(Inner { catalog, entities, actions, async_effects }))
+        Self(Arc::new(Inner { catalog, entities, actions, publisher, async_effects }))
     }
 
     /// Has an action carry out what a consumer of events received: the action gets exactly this payload.
     ///
     /// The replies, of which an rpc without a stream of replies has one, end after the first `Err`.
     pub(crate) fn consume(&self, method: Arc<Method>, payload: Any, metadata: Metadata) -> Replies {
-        let link = Link { origin: Arc::clone(&method), method, trace: Trace::default() };
-        let replies = self.replies(Routed { link, payloads: Payloads::One(payload), metadata, permit: None });
-        for_client(replies)
+        let link = Link { origin: Arc::clone(&method), method: Arc::clone(&method), trace: Trace::default() };
+        let call = Routed { link, payloads: Payloads::One(payload), metadata, permit: None };
+        self.published(method, self.replies(call))
+    }
+
+    /// Replies for whoever called `method`, each published first if the method has a topic.
+    fn published(&self, method: Arc<Method>, replies: BoxStream<Result<Reply, NoReply>>) -> Replies {
+        if topic_of(&method).is_none() {
+            return for_client(replies);
+        }
+        let publisher = self.0.publisher.clone();
+        let replies = replies.then(move |reply| {
+            let (publisher, method) = (publisher.clone(), Arc::clone(&method));
+            async move {
+                let reply = reply?;
+                publisher.publish(&method, &reply).await?;
+                Ok(reply)
+            }
+        });
+        for_client(replies.boxed())
     }
 
     /// Carries out a call for a caller that takes one reply.

@@ -16,6 +16,7 @@ mod crdt;
 mod discovery;
 mod durability;
 mod entity_life;
+mod eventing;
 mod failures;
 mod forwards_and_effects;
 mod grpc;

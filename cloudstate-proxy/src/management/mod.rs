@@ -1,14 +1,20 @@
-//! `/ready`, `/alive` and `/metrics`, for whoever operates the proxy. Open from the first moment.
+//! `/ready`, `/alive`, `/metrics` and `/dead-letters`, for whoever operates the proxy. Open from the first moment.
+
+mod dead_letters;
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    Method, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, ORIGIN},
+};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{Status, entities::Entities, frontend::Listener};
+use crate::{Status, entities::Entities, eventing::DeadLetters, frontend::Listener};
 
 /// How long the store may take to say that it works.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -25,6 +31,8 @@ pub(crate) struct Management {
     /// The proxy is asked to stop: what is under way is finished, nothing new should come.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) entities: Arc<Entities>,
+    /// What the consumers of the contract that is served have given up.
+    pub(crate) dead_letters: ArcSwapOption<DeadLetters>,
 }
 
 /// Serves all endpoints on `listener`.
@@ -44,6 +52,9 @@ pub(crate) fn serve(listener: TcpListener, management: Arc<Management>) -> io::R
 
 impl Management {
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if let Some(rest) = request.uri().path().strip_prefix(dead_letters::PATH) {
+            return self.dead_letters(request, rest).await;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed\n");
         }
@@ -51,7 +62,20 @@ impl Management {
             "/alive" | "/live" => self.alive(),
             "/ready" => self.ready().await,
             "/metrics" => self.metrics(),
-            _ => text(StatusCode::NOT_FOUND, "there are /ready, /alive and /metrics\n"),
+            _ => text(StatusCode::NOT_FOUND, "there are /ready, /alive, /metrics and /dead-letters\n"),
+        }
+    }
+
+    async fn dead_letters(&self, request: &Request<Incoming>, rest: &str) -> Response<Full<Bytes>> {
+        // A browser sends requests of other sites here too, those that change something with an origin.
+        if request.headers().contains_key(ORIGIN) {
+            return text(StatusCode::FORBIDDEN, "not for other sites\n");
+        }
+        match self.dead_letters.load_full() {
+            Some(letters) => {
+                dead_letters::answer(&letters, request.method(), rest, request.uri().query()).await
+            }
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "there is no contract yet\n"),
         }
     }
 

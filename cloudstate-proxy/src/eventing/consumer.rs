@@ -1,0 +1,226 @@
+//! Delivers entries, again if need be.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cloudstate_proto::{Any, Metadata};
+use futures_util::{StreamExt, stream};
+use tokio::sync::watch;
+
+use super::{Environment, Subscription, cloud_event, feed::Feed};
+use crate::{
+    code::Code,
+    routing::{Failure, Replies, Router},
+    service_catalog::Method,
+    storage::{DeadLetter, LogEntry},
+};
+
+/// Subjects whose entries are delivered side by side.
+const LANES: usize = 8;
+
+/// What happens to an entry that could not be processed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Redelivery {
+    /// How often an entry is tried before it becomes a dead letter.
+    pub(crate) attempts: u32,
+    /// The pause before the second attempt; it doubles with each.
+    pub(crate) pause_min: Duration,
+    /// The longest pause.
+    pub(crate) pause_max: Duration,
+}
+
+/// Who is called.
+pub(super) trait Target: Send + Sync + 'static {
+    /// Calls an action with exactly this payload; the replies end after the first `Err`.
+    fn consume(&self, method: Arc<Method>, payload: Any, metadata: Metadata) -> Replies;
+}
+
+impl Target for Router {
+    fn consume(&self, method: Arc<Method>, payload: Any, metadata: Metadata) -> Replies {
+        Router::consume(self, method, payload, metadata)
+    }
+}
+
+/// Takes one source to one service.
+pub(super) struct Consumer {
+    pub(super) subscription: Subscription,
+    environment: Environment,
+    target: Arc<dyn Target>,
+    /// Somebody was told that entries are skipped.
+    told_of_skipped: AtomicBool,
+}
+
+impl Consumer {
+    pub(super) fn new(subscription: Subscription, environment: Environment, target: Arc<dyn Target>) -> Self {
+        Self { subscription, environment, target, told_of_skipped: AtomicBool::new(false) }
+    }
+
+    /// Works until told to stop, which waits for no more than the deliveries under way.
+    pub(super) async fn run(self: Arc<Self>, mut feed: Box<dyn Feed>, mut stop: watch::Receiver<bool>) {
+        let mut pauses = self.environment.redelivery.pauses();
+        while !*stop.borrow() {
+            let entries = tokio::select! {
+                entries = feed.next() => entries,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            match entries {
+                Ok(entries) => {
+                    pauses = self.environment.redelivery.pauses();
+                    if self.process(&mut *feed, entries, &mut stop).await.is_none() {
+                        return;
+                    }
+                }
+                Err(error) if error.is_closed() => return,
+                Err(error) => {
+                    tracing::warn!("consumer {} cannot read: {error}", self.subscription.consumer);
+                    if wait(pauses.next(), &mut stop).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Delivers a batch and remembers that; none when told to stop before that was done.
+    async fn process(
+        &self,
+        feed: &mut dyn Feed,
+        entries: Vec<LogEntry>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<()> {
+        let last = entries.last()?.position;
+        let lanes = by_subject(entries).into_iter().map(|lane| self.deliver_in_order(lane, stop.clone()));
+        let given_up: Vec<Option<Vec<DeadLetter>>> =
+            stream::iter(lanes).buffer_unordered(LANES).collect().await;
+        let given_up: Vec<DeadLetter> =
+            given_up.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
+        // What is delivered must not be delivered again only because the store cannot be written for a while.
+        let mut pauses = self.environment.redelivery.pauses();
+        while let Err(error) = feed.done(last, given_up.clone()).await {
+            tracing::warn!("consumer {} cannot store its offset: {error}", self.subscription.consumer);
+            wait(pauses.next(), stop).await?;
+        }
+        Some(())
+    }
+
+    async fn deliver_in_order(
+        &self,
+        lane: Vec<LogEntry>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Option<Vec<DeadLetter>> {
+        let mut given_up = Vec::new();
+        for entry in lane {
+            given_up.extend(self.deliver(entry, &mut stop).await?);
+        }
+        Some(given_up)
+    }
+
+    /// Tries until the entry is processed or given up; the outer none: told to stop before that.
+    async fn deliver(&self, entry: LogEntry, stop: &mut watch::Receiver<bool>) -> Option<Option<DeadLetter>> {
+        let Some(method) = self.subscription.method_for(&entry.payload) else {
+            self.skip(&entry);
+            return Some(None);
+        };
+        let mut attempts = 0;
+        let mut pauses = self.environment.redelivery.pauses();
+        loop {
+            let failure = match self.attempt(method, &entry).await {
+                Ok(()) => return Some(None),
+                Err(failure) => failure,
+            };
+            // UNAVAILABLE says that nobody could look at the entry now, which is not the entry's fault.
+            if failure.code != Some(Code::Unavailable) {
+                attempts += 1;
+            }
+            let Failure { description, .. } = failure;
+            let consumer = &self.subscription.consumer;
+            let position = entry.position;
+            if attempts >= self.environment.redelivery.attempts {
+                tracing::error!(
+                    "consumer {consumer} gives up entry {position} after {attempts} attempts: {description}"
+                );
+                let consumer = consumer.clone();
+                return Some(Some(DeadLetter { consumer, entry, attempts, error: description }));
+            }
+            tracing::warn!(
+                "consumer {consumer} failed at entry {position}, which is tried again: {description}"
+            );
+            wait(pauses.next(), stop).await?;
+        }
+    }
+
+    /// Calls the action once.
+    pub(super) async fn attempt(&self, method: &Arc<Method>, entry: &LogEntry) -> Result<(), Failure> {
+        let metadata = cloud_event::of_entry(&self.subscription.consumer.source, entry);
+        let mut replies = self.target.consume(Arc::clone(method), entry.payload.clone(), metadata);
+        let finished = tokio::time::timeout(self.environment.timeout, async {
+            while let Some(reply) = replies.next().await {
+                reply?;
+            }
+            Ok(())
+        });
+        finished.await.unwrap_or_else(|_| {
+            let text = format!("not finished within {} s", self.environment.timeout.as_secs_f32());
+            Err(Failure::new(Code::DeadlineExceeded, text))
+        })
+    }
+
+    /// The reference proxy would try such an entry for ever.
+    fn skip(&self, entry: &LogEntry) {
+        let (consumer, type_url) = (&self.subscription.consumer, &entry.payload.type_url);
+        if self.told_of_skipped.swap(true, Ordering::Relaxed) {
+            tracing::debug!("consumer {consumer} skips entry {}: no method takes {type_url}", entry.position);
+        } else {
+            tracing::warn!(
+                "consumer {consumer} skips entries that no method takes, the first is a {type_url}"
+            );
+        }
+    }
+}
+
+impl Redelivery {
+    pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+    /// Without end.
+    fn pauses(self) -> Pauses {
+        Pauses { next: self.pause_min, longest: self.pause_max }
+    }
+}
+
+struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let pause = self.next.min(self.longest);
+        self.next = pause.saturating_mul(2);
+        pause
+    }
+}
+
+/// None when told to stop meanwhile.
+async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> Option<()> {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => Some(()),
+        _ = stop.wait_for(|stop| *stop) => None,
+    }
+}
+
+/// Entries about the same subject stay in their order; those without one too.
+fn by_subject(entries: Vec<LogEntry>) -> Vec<Vec<LogEntry>> {
+    let mut lanes: Vec<Vec<LogEntry>> = Vec::new();
+    for entry in entries {
+        match lanes.iter_mut().find(|lane| lane.first().is_some_and(|first| first.subject == entry.subject)) {
+            Some(lane) => lane.push(entry),
+            None => lanes.push(vec![entry]),
+        }
+    }
+    lanes
+}

@@ -1,0 +1,45 @@
+//! Publishing the replies of methods with `eventing.out`.
+
+use std::sync::Arc;
+
+use cloudstate_proto::{Any, EventDestination, event_destination::Destination};
+
+use super::{
+    cloud_event,
+    topics::{Message, Topics},
+};
+use crate::{
+    code::Code,
+    routing::{Failure, Reply},
+    service_catalog::Method,
+};
+
+/// Publishes replies before their callers get them.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    topics: Arc<dyn Topics>,
+}
+
+impl Publisher {
+    pub(crate) fn new(topics: Arc<dyn Topics>) -> Self {
+        Self { topics }
+    }
+
+    /// Publishes `reply` to the topic of `method`, if there is one; a reply without payload is no message.
+    pub(crate) async fn publish(&self, method: &Method, reply: &Reply) -> Result<(), Failure> {
+        let (Some(topic), Some(payload)) = (topic_of(method), &reply.payload) else { return Ok(()) };
+        let payload = Any { type_url: method.output_type_url.clone(), value: payload.clone() };
+        let metadata = cloud_event::of_reply(&method.service.name, &payload, reply.metadata.clone());
+        let subject = cloud_event::subject(&metadata).unwrap_or_default().into();
+        let message = Message { topic: topic.into(), subject, payload, metadata };
+        let published = self.topics.publish(message).await;
+        published.map_err(|error| Failure::new(Code::Unavailable, error.to_string()))
+    }
+}
+
+/// Where the replies of `method` are published.
+pub(crate) fn topic_of(method: &Method) -> Option<&str> {
+    let EventDestination { destination } = method.eventing.as_ref()?.out.as_ref()?;
+    let Destination::Topic(topic) = destination.as_ref()?;
+    Some(topic)
+}
