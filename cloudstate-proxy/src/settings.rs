@@ -107,7 +107,7 @@ struct Setting {
     meaning: &'static str,
 }
 
-const SETTINGS: [&Setting; 19] = [
+const SETTINGS: &[&Setting] = &[
     &LISTEN,
     &USER_FUNCTION,
     &CORS_ORIGIN,
@@ -782,7 +782,7 @@ fn switch(text: &str) -> Result<bool, String> {
 
 impl clap::Args for Arguments {
     fn augment_args(command: Command) -> Command {
-        command.args(SETTINGS.map(flag)).arg(reference_argument())
+        command.args(SETTINGS.iter().copied().map(flag)).arg(reference_argument())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
