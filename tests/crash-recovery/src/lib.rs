@@ -10,9 +10,12 @@ cloudstate_sdk::include_protos!();
 pub use crash::{Mark, Marks, Which};
 
 /// The services of the entities, one of each kind.
-pub const SERVICES: &[&str] = &["crash.Ledger", "crash.Tally"];
+pub const SERVICES: &[&str] = &["crash.Ledger", "crash.Register", "crash.Tally"];
 
 /// The user function, all kinds of entities in it.
 pub fn user_function() -> cloudstate_sdk::CloudState {
-    cloudstate_sdk::CloudState::new().register::<models::Ledger>().register::<models::Tally>()
+    cloudstate_sdk::CloudState::new()
+        .register::<models::Ledger>()
+        .register::<models::Register>()
+        .register::<models::Tally>()
 }

@@ -28,7 +28,17 @@ impl tally::Crdt for Tally {
     }
 
     fn read(&mut self, _: Which, _: &Context) -> Reply<Self, Marks> {
+        Ok(Effect::reply(self.marks()))
+    }
+
+    fn watch(&mut self, _: Which, _: &Context) -> StreamReply<Self, Marks> {
+        Ok(Effect::stream(self.marks()).on_change(|tally: &Self| Some(tally.marks())))
+    }
+}
+
+impl Tally {
+    fn marks(&self) -> Marks {
         let Marked { ids, count } = &self.marked;
-        Ok(Effect::reply(Marks { ids: ids.iter().copied().collect(), count: count.value() }))
+        Marks { ids: ids.iter().copied().collect(), count: count.value() }
     }
 }

@@ -33,15 +33,17 @@ async fn the_proxy_is_killed() {
     run.finish().await;
 }
 
+/// Commands that it has not answered wait for the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_user_function_is_killed() {
+async fn the_user_function_is_killed_and_no_command_fails() {
     let mut run = Run::start("the user function is killed", 30).await;
     while run.next_round().await {
         let signal = run.random.choice([Signal::Kill, Signal::Terminate]).unwrap();
         run.site.end_function(signal).await;
         run.site.start_function();
     }
-    run.finish().await;
+    let refused = run.finish().await.refused;
+    assert!(refused.is_empty(), "{} commands failed, such as: {}", refused.len(), refused[0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
