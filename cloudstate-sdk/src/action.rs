@@ -161,6 +161,7 @@ pub(crate) mod call;
 mod effect;
 pub(crate) mod host;
 mod kind;
+mod replies;
 mod requests;
 pub(crate) mod responses;
 mod service;

@@ -53,7 +53,7 @@
 //!     }
 //!
 //!     fn close(&mut self, _: Visit, _: &Context) -> Reply<Self, ()> {
-//!         Ok(Effect::reply(()).write_consistency(WriteConsistency::All).and_delete())
+//!         Ok(Effect::delete().reply(()).write_consistency(WriteConsistency::All))
 //!     }
 //! }
 //!
@@ -107,19 +107,19 @@
 //! * **Fields beside the CRDT** are marked `#[cloudstate(dependency)]`. They are not replicated.
 //! * **How far a change must have got** before the caller is answered:
 //!   [`write_consistency`](CommandEffect::write_consistency). Without it, to the own node.
-//! * **[`and_delete`](CommandEffect::and_delete)** removes the entity on all nodes. Its id cannot be used again.
+//! * **[`Effect::delete`]** removes the entity on all nodes. Its id cannot be used again.
 //!
 //! # Streams of replies
 //!
-//! The handler of an rpc with a stream of replies returns a [`StreamEffect`]: a first reply, and functions that run
-//! later. Requests cannot be streamed.
+//! The handler of an rpc with a stream of replies returns [`Replies`]: a first reply, and functions that run later.
+//! Requests cannot be streamed.
 //!
 //! | To | call |
 //! |---|---|
-//! | tell the caller of every change | [`on_change`](StreamEffect::on_change) |
-//! | clean up when the caller goes away | [`on_cancel`](StreamEffect::on_cancel) |
+//! | tell the caller of every change | [`on_change`](Replies::on_change) |
+//! | clean up when the caller goes away | [`on_cancel`](Replies::on_cancel) |
 //! | end the stream | return [`StreamMessage::and_end`] from `on_change` |
-//! | say nothing at first | [`silent_at_first`](StreamEffect::silent_at_first) |
+//! | say nothing at first | [`silent_at_first`](Replies::silent_at_first) |
 //!
 //! # Failures
 //!
@@ -154,7 +154,9 @@ mod vote;
 mod write;
 
 pub use crate::Any;
-pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata, Reply, ServiceCall};
+pub use crate::command::{
+    Code, CommandEffect, Context, Effect, Failure, Metadata, Replies, Reply, ServiceCall, StreamReply,
+};
 pub use any_crdt::AnyCrdt;
 /// Makes a struct of CRDTs one CRDT: a *product*. It can be what a [`crdt_entity`] replicates, or a value in an
 /// [`ORMap`].
@@ -223,7 +225,7 @@ pub use or_set::ORSet;
 pub use pn_counter::PNCounter;
 pub use pn_counter_map::PNCounterMap;
 
-pub use streamed::{Cancelled, StreamEffect, StreamMessage, StreamReply};
+pub use streamed::{Cancelled, StreamMessage};
 pub use value::{CrdtValue, LookupOf};
 pub use vote::Vote;
 pub use write::WriteConsistency;
@@ -234,6 +236,6 @@ pub mod testkit {
     pub use crate::testkit::crdt::{Cancellation, Follower, Message, Outcome, TestKit};
 }
 
+pub(crate) use streamed::Following;
 #[doc(hidden)]
 pub use streamed::{RawReply, call, call_streamed};
-pub(crate) use write::Write;

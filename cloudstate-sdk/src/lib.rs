@@ -311,9 +311,9 @@ pub mod value;
 
 pub use cloudstate_proto::Any;
 pub use command::{
-    CloudEvent, Code, CommandEffect, CommandError, Context, Effect, EventAttributes, Failure, Metadata,
-    MetadataValue, NotACloudEvent, RawEffect, Replies, Reply, ServiceCall, SideEffect, StreamCall,
-    StreamReply,
+    CloudEvent, Code, CommandEffect, CommandError, Context, Deletable, Deletion, Effect, EventAttributes,
+    Failure, Metadata, MetadataValue, NotACloudEvent, RawEffect, Replies, Reply, ServiceCall, SideEffect,
+    StreamCall, StreamReply,
 };
 pub use entity::{Entity, EntityKind, Service};
 pub use error::Error;

@@ -43,7 +43,7 @@ fn handler(method: &Method) -> TokenStream {
     let deprecated = deprecated(method);
     let function = identifier(&method.function);
     let (input, output) = (rust_type(&method.input), rust_type(&method.output));
-    let reply = if method.is_server_streaming { quote!(crdt::StreamReply) } else { quote!(Reply) };
+    let reply = if method.is_server_streaming { quote!(StreamReply) } else { quote!(Reply) };
     quote! {
         #docs
         #deprecated

@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::task::{self, Poll, ready};
 
 use cloudstate_proto as proto;
 use cloudstate_proto::action::ActionCommand;
 use futures_core::Stream;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::stream;
 
-use super::Requests;
 use super::effect::ActionAnswer;
+use super::{ActionService, Requests};
 use crate::command::reply::Answer;
 use crate::command::{Replies, SideEffect, StreamReply};
 use crate::payload::{self, ProtobufMessage};
@@ -121,7 +122,7 @@ impl Call {
     /// Calls the handler of an rpc with a stream of replies.
     pub fn streamed_out<A, C, M, X, F>(self, handler: impl FnOnce(C, Context) -> F) -> Responses
     where
-        A: 'static,
+        A: ActionService,
         C: ProtobufMessage,
         M: ProtobufMessage,
         X: Into<Failure>,
@@ -137,7 +138,7 @@ impl Call {
     /// Calls the handler of an rpc with streams of requests and replies.
     pub fn streamed<A, C, M, X, F>(self, handler: impl FnOnce(Requests<C>, Context) -> F) -> Responses
     where
-        A: 'static,
+        A: ActionService,
         C: ProtobufMessage,
         M: ProtobufMessage,
         X: Into<Failure>,
@@ -207,8 +208,7 @@ impl Responses {
     }
 
     fn refusal(failure: Failure, is_subscribed: bool) -> Self {
-        let decision = Decision { outcome: Outcome::Failure(failure), side_effects: Vec::new() };
-        Self { decisions: Box::pin(stream::iter([decision])), is_subscribed }
+        Self { decisions: Box::pin(stream::iter([Decision::failure(failure)])), is_subscribed }
     }
 
     fn later<A, M, X, F>(reply: F, is_subscribed: bool) -> Self
@@ -224,26 +224,60 @@ impl Responses {
 
     fn stream_later<A, M, X, F>(replies: F, is_subscribed: bool) -> Self
     where
-        A: 'static,
+        A: ActionService,
         M: ProtobufMessage,
         X: Into<Failure>,
         F: Future<Output = StreamReply<A, M, X>> + Send + 'static,
     {
-        let replies = async move {
-            match replies.await {
-                Ok(replies) => replies,
-                Err(error) => Replies::from_effects(stream::iter([Err(error.into())])),
+        Self { decisions: Box::pin(Streamed::Handling(Box::pin(replies))), is_subscribed }
+    }
+}
+
+/// The decisions of an rpc with a stream of replies, as its handler `F` returns it.
+enum Streamed<F, A, M> {
+    Handling(Pin<Box<F>>),
+    Replying(Replies<A, M>),
+    Over,
+}
+
+/// By hand, because it is polled for every element, and a chain of combinators moves each from one to the next.
+impl<F, A, M, X> Stream for Streamed<F, A, M>
+where
+    F: Future<Output = StreamReply<A, M, X>>,
+    A: ActionService,
+    M: ProtobufMessage,
+    X: Into<Failure>,
+{
+    type Item = Decision;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Decision>> {
+        loop {
+            match &mut *self {
+                Self::Handling(handler) => match ready!(handler.as_mut().poll(context)) {
+                    Ok(replies) => *self = Self::Replying(replies),
+                    Err(error) => {
+                        *self = Self::Over;
+                        return Poll::Ready(Some(Decision::failure(error.into())));
+                    }
+                },
+                Self::Replying(replies) => {
+                    return Pin::new(replies).poll_next(context).map(|reply| reply.map(Decision::of));
+                }
+                Self::Over => return Poll::Ready(None),
             }
-        };
-        Self { decisions: Box::pin(replies.flatten_stream().map(Decision::of)), is_subscribed }
+        }
     }
 }
 
 impl Decision {
+    fn failure(failure: Failure) -> Self {
+        Self { outcome: Outcome::Failure(failure), side_effects: Vec::new() }
+    }
+
     pub(crate) fn of<A, M: ProtobufMessage, X: Into<Failure>>(reply: Reply<A, M, X>) -> Self {
         match reply {
             Ok(effect) => Self::of_effect(effect),
-            Err(error) => Self { outcome: Outcome::Failure(error.into()), side_effects: Vec::new() },
+            Err(error) => Self::failure(error.into()),
         }
     }
 

@@ -3,14 +3,15 @@
 use cloudstate_proto as proto;
 use cloudstate_proto::client_action::Action;
 
-use super::{Code, Failure, Reply, SideEffect, reply::Answer, reply::Change};
-use crate::{Any, payload, payload::ProtobufMessage};
+use super::{Code, CommandEffect, Failure, Reply, SideEffect, reply::Answer, reply::Change};
+use crate::{Any, crdt::WriteConsistency, payload, payload::ProtobufMessage};
 
 /// What a handler decided, with its messages encoded.
 pub struct RawEffect<E> {
     pub(crate) change: Change<E>,
     pub(crate) answer: RawAnswer<E>,
     pub(crate) side_effects: Vec<SideEffect>,
+    pub(crate) write_consistency: WriteConsistency,
 }
 
 pub(crate) enum RawAnswer<E> {
@@ -59,8 +60,8 @@ where
     let command = payload::decode(payload).map_err(|error| {
         CommandError::Failure(Failure::with_code(Code::InvalidArgument, error.to_string()))
     })?;
-    let effect = handler(command).map_err(|error| CommandError::Failure(error.into()))?;
-    let metadata = effect.reply_metadata;
+    let mut effect = handler(command).map_err(|error| CommandError::Failure(error.into()))?;
+    let metadata = std::mem::take(&mut effect.reply_metadata);
     let reply = |message: &M| {
         Action::Reply(proto::Reply {
             payload: Some(payload::encode(message)),
@@ -75,5 +76,6 @@ where
         Answer::Forward(call) => RawAnswer::Now(Action::Forward(call.into_forward())),
         Answer::OfAction(_) => return Err(CommandError::Failure(Failure::internal(ONLY_ACTIONS))),
     };
-    Ok(RawEffect { change: effect.change, answer, side_effects: effect.side_effects })
+    let CommandEffect { change, side_effects, write_consistency, .. } = effect;
+    Ok(RawEffect { change, answer, side_effects, write_consistency })
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use super::{Metadata, ServiceCall, SideEffect};
 use crate::action::ActionAnswer;
 use crate::{
-    Failure, crdt::Write, event_sourced::PendingEvents, payload::ProtobufMessage, value::PendingUpdate,
+    Failure, crdt::WriteConsistency, event_sourced::PendingEvents, payload::ProtobufMessage,
+    value::PendingUpdate,
 };
 
 /// What a command handler of the entity `E` returns: an effect that answers with an `M`, or an error that
@@ -23,16 +24,16 @@ pub struct CommandEffect<E, M> {
     pub(crate) answer: Answer<E, M>,
     pub(crate) side_effects: Vec<SideEffect>,
     pub(crate) reply_metadata: Metadata,
+    /// Of the change of a CRDT.
+    pub(crate) write_consistency: WriteConsistency,
 }
 
-/// What happens to the state; each kind of entity has its own.
+/// What happens to the state. A CRDT was changed in place already.
 pub(crate) enum Change<E> {
     None,
     Events(Box<dyn PendingEvents<E>>),
     Update(Box<dyn PendingUpdate<E>>),
     Delete,
-    /// Of a CRDT, which was changed in place.
-    Write(Write),
 }
 
 pub(crate) enum Answer<E, M> {
@@ -53,7 +54,8 @@ pub(crate) enum Answer<E, M> {
 /// | store an event and answer from the new state | `Effect::persist(event).then_reply(Self::view)` |
 /// | store several events | `Effect::persist_all(events).reply(message)` |
 /// | replace the value and answer | `Effect::update(value).reply(message)` |
-/// | remove the value and answer | `Effect::delete().reply(message)` |
+/// | delete the value or the CRDT, and answer | `Effect::delete().reply(message)` |
+/// | in a CRDT entity, answer more than once | `Effect::stream(message)` |
 /// | let another rpc answer | `Effect::forward(call)` |
 /// | in an action, answer with nothing | `Effect::none()` |
 /// | in an action, fail and have side effects | `Effect::failure(failure)` |
@@ -78,7 +80,13 @@ impl Effect {
 
 impl<E, M> CommandEffect<E, M> {
     pub(crate) fn new(change: Change<E>, answer: Answer<E, M>) -> Self {
-        Self { change, answer, side_effects: Vec::new(), reply_metadata: Metadata::new() }
+        Self {
+            change,
+            answer,
+            side_effects: Vec::new(),
+            reply_metadata: Metadata::new(),
+            write_consistency: WriteConsistency::Local,
+        }
     }
 
     /// Also makes `call`, without waiting for it.

@@ -8,8 +8,7 @@ use cloudstate_proto::crdt::{
 
 use super::followers::Followers;
 use super::streamed::RawReply;
-use super::write::Write;
-use super::{Crdt, CrdtEntity, Delta, Handler};
+use super::{Crdt, CrdtEntity, Delta, Handler, WriteConsistency};
 use crate::command::dispatch::RawAnswer;
 use crate::command::reply::Change;
 use crate::command::{CommandError, Context, SideEffect};
@@ -108,17 +107,17 @@ impl<E: CrdtEntity + Handler> Instance<E> {
         let context = self.exchange.context();
         let RawReply { effect, silent, callbacks } =
             self.entity.handle(context.command_name(), payload, context)?;
-        let write = match effect.change {
-            Change::None => Write::default(),
-            Change::Write(write) => write,
+        let delete = match effect.change {
+            Change::None => false,
+            Change::Delete => true,
             _ => panic!("a CRDT entity changes its CRDT, and nothing else"),
         };
         let action = match effect.answer {
             RawAnswer::Now(action) => action,
             RawAnswer::AfterChange(compute) => compute(&self.entity),
         };
-        let state_action = self.state_action(write);
-        let callbacks = callbacks.filter(|callbacks| streamed && !write.delete && !callbacks.is_empty());
+        let state_action = self.state_action(delete, effect.write_consistency);
+        let callbacks = callbacks.filter(|callbacks| streamed && !delete && !callbacks.is_empty());
         // Without a state action a proxy would take the one reply to a streamed command, and leave its caller waiting.
         let ends_at_once = streamed && callbacks.is_none() && state_action.is_none();
         let reply = CrdtReply {
@@ -132,7 +131,7 @@ impl<E: CrdtEntity + Handler> Instance<E> {
         if callbacks.is_some() {
             self.followers.check_room().map_err(CommandError::Failure)?;
         }
-        Ok(Accepted { reply, callbacks, ends_at_once, delete: write.delete })
+        Ok(Accepted { reply, callbacks, ends_at_once, delete })
     }
 
     fn accept(&mut self, id: i64, accepted: Accepted<E>, out: &mut Vec<Message>) {
@@ -155,14 +154,14 @@ impl<E: CrdtEntity + Handler> Instance<E> {
     }
 
     /// Absent when nothing changes.
-    fn state_action(&mut self, write: Write) -> Option<CrdtStateAction> {
+    fn state_action(&mut self, delete: bool, consistency: WriteConsistency) -> Option<CrdtStateAction> {
         use crdt_state_action::Action;
-        let action = if write.delete {
+        let action = if delete {
             Action::Delete(CrdtDelete {})
         } else {
             Action::Update(self.entity.root().unsent()?.into_proto())
         };
-        Some(CrdtStateAction { write_consistency: write.consistency.number(), action: Some(action) })
+        Some(CrdtStateAction { write_consistency: consistency.number(), action: Some(action) })
     }
 
     /// The caller of a streamed command is gone. The proxy waits for the response, even about a command that it has
@@ -179,8 +178,7 @@ impl<E: CrdtEntity + Handler> Instance<E> {
         let mut response = CrdtStreamCancelledResponse { command_id: *id, ..Default::default() };
         if let Some(clean_up) = self.followers.remove(*id) {
             let done = contain(*id, "cleaning up after a caller", || clean_up(&mut self.entity))?;
-            let consistency = done.consistency;
-            response.state_action = self.state_action(Write { consistency, delete: false });
+            response.state_action = self.state_action(false, done.consistency);
             response.side_effects = done.side_effects.into_iter().map(SideEffect::into_proto).collect();
             self.exchange.check_size(&response).map_err(|failure| Fault::hydration(failure.message))?;
             self.entity.root().mark_sent();

@@ -7,22 +7,15 @@ use cloudstate_proto::client_action::Action;
 
 use super::{CrdtEntity, WriteConsistency};
 use crate::command::dispatch;
-use crate::command::{CommandEffect, CommandError, Effect, RawEffect, ServiceCall, SideEffect};
+use crate::command::replies::Source;
+use crate::command::{
+    CommandEffect, CommandError, Effect, RawEffect, Replies, ServiceCall, SideEffect, StreamReply,
+};
 use crate::payload::{self, ProtobufMessage};
 use crate::{Any, Failure};
 
-/// What the handler of an rpc with a stream of replies returns.
-///
-/// The third parameter is the entity's own error type, if it has one.
-pub type StreamReply<E, M, X = Failure> = Result<StreamEffect<E, M>, X>;
-
 /// What an accepted streamed command does: first what every command does, then it follows the entity.
-///
-/// Made by [`Effect::stream`] and [`CommandEffect::streamed`]. Without `on_change` and
-/// `on_cancel` the first reply is the only one. A caller that cannot take a stream gets the first reply, and nothing is
-/// followed.
-#[must_use = "an effect does nothing until the handler returns it"]
-pub struct StreamEffect<E, M> {
+pub(crate) struct Following<E, M> {
     first: CommandEffect<E, M>,
     /// Whether the first reply is left out.
     silent: bool,
@@ -33,52 +26,61 @@ pub struct StreamEffect<E, M> {
 type OnChange<E, M> = Box<dyn FnMut(&E) -> StreamMessage<M> + Send>;
 
 impl Effect {
-    /// Answers with `message`, and goes on with [`on_change`](StreamEffect::on_change) and
-    /// [`on_cancel`](StreamEffect::on_cancel).
-    pub fn stream<E: CrdtEntity, M>(message: M) -> StreamEffect<E, M> {
+    /// Answers with `message`, and goes on with [`on_change`](Replies::on_change) and
+    /// [`on_cancel`](Replies::on_cancel).
+    ///
+    /// Without them the first reply is the only one. A caller that cannot take a stream gets the first reply, and
+    /// nothing is followed.
+    pub fn stream<E: CrdtEntity, M>(message: M) -> Replies<E, M> {
         Self::reply(message).streamed()
     }
 }
 
 impl<E: CrdtEntity, M> CommandEffect<E, M> {
-    /// Makes this the first of several replies.
-    pub fn streamed(self) -> StreamEffect<E, M> {
-        StreamEffect { first: self, silent: false, on_change: None, on_cancel: None }
+    /// Makes this the first of several replies, as [`Effect::stream`] does with a message.
+    pub fn streamed(self) -> Replies<E, M> {
+        let following = Following { first: self, silent: false, on_change: None, on_cancel: None };
+        Replies { source: Source::Following(Box::new(following)) }
     }
 }
 
-impl<E: CrdtEntity, M> StreamEffect<E, M> {
+/// Of a CRDT entity.
+impl<E: CrdtEntity, M> Replies<E, M> {
     /// Says nothing at first. Side effects and changes of this command are made all the same.
-    pub fn silent_at_first(mut self) -> Self {
-        self.silent = true;
-        self
+    pub fn silent_at_first(self) -> Self {
+        self.following(|following| following.silent = true)
     }
 
     /// After each change of the entity the caller gets what `message` returns: `Some` message, or `None`, or a
     /// [`StreamMessage`]. Changes are those by other commands, on other nodes, and when another caller goes away. A
     /// closure has to name its parameter's type: `|now: &Self| ..`.
     pub fn on_change<R: Into<StreamMessage<M>>>(
-        mut self,
+        self,
         mut message: impl FnMut(&E) -> R + Send + 'static,
     ) -> Self {
-        self.on_change = Some(Box::new(move |entity| message(entity).into()));
-        self
+        self.following(|following| following.on_change = Some(Box::new(move |entity| message(entity).into())))
     }
 
     /// When the caller goes away, `clean_up` may change the entity. It returns nothing, or a [`Cancelled`]. It does not
     /// run when a message has ended the stream, or the entity was deleted.
-    pub fn on_cancel<R: Into<Cancelled>>(
-        mut self,
-        clean_up: impl FnOnce(&mut E) -> R + Send + 'static,
-    ) -> Self {
-        self.on_cancel = Some(Box::new(move |entity| clean_up(entity).into()));
+    pub fn on_cancel<R: Into<Cancelled>>(self, clean_up: impl FnOnce(&mut E) -> R + Send + 'static) -> Self {
+        self.following(|following| {
+            following.on_cancel = Some(Box::new(move |entity| clean_up(entity).into()))
+        })
+    }
+
+    fn following(mut self, change: impl FnOnce(&mut Following<E, M>)) -> Self {
+        // What is made of a stream stays one: only a type that is an action, too, could make it, and it is refused.
+        if let Source::Following(following) = &mut self.source {
+            change(following);
+        }
         self
     }
 }
 
-impl<E, M> fmt::Debug for StreamEffect<E, M> {
+impl<E, M> fmt::Debug for Following<E, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamEffect").field("first", &self.first).finish_non_exhaustive()
+        f.debug_struct("Replies").field("first", &self.first).finish_non_exhaustive()
     }
 }
 
@@ -258,15 +260,20 @@ where
 {
     let mut rest = None;
     let effect = dispatch::call(payload, |command| {
-        let StreamEffect { first, silent, on_change, on_cancel } = handler(command)?;
+        let replies = handler(command).map_err(Into::into)?;
+        let Source::Following(following) = replies.source else { return Err(Failure::internal(NO_STREAMS)) };
+        let Following { first, silent, on_change, on_cancel } = *following;
         rest = Some((silent, on_change, on_cancel));
-        Ok::<_, X>(first)
+        Ok(first)
     })?;
     let (silent, on_change, on_cancel) = rest.unwrap_or((false, None, None));
     let on_change =
         on_change.map(|mut message| -> RawOnChange<E> { Box::new(move |entity| encode(message(entity))) });
     Ok(RawReply { effect, silent, callbacks: Some(Callbacks { on_change, on_cancel }) })
 }
+
+const NO_STREAMS: &str =
+    "a CRDT entity begins its replies with `Effect::stream`; only an action has a stream of its own";
 
 fn encode<M: ProtobufMessage>(message: StreamMessage<M>) -> RawMessage {
     let answer = message.answer.map(|answer| match answer {

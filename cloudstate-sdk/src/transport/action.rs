@@ -1,12 +1,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use cloudstate_proto::action::action_protocol_server::ActionProtocol;
 use cloudstate_proto::action::{ActionCommand, ActionResponse};
 use futures_core::Stream;
 use futures_util::stream::poll_fn;
-use futures_util::{TryFutureExt as _, TryStreamExt as _};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::extensions::Agreements;
@@ -26,7 +25,56 @@ pub(super) struct ActionCalls {
 
 /// The response stream is the whole call: polling it reads the request stream and runs the handler. So a call costs no
 /// task and no channel, a slow reader slows only itself, and a reset drops the handler.
-type Outbound = Pin<Box<dyn Stream<Item = Result<ActionResponse, Status>> + Send>>;
+pub(super) struct Outbound {
+    stage: Stage,
+}
+
+enum Stage {
+    /// The command that says which rpc is called has not come.
+    Opening(Opening),
+    Running(Running),
+    Over,
+}
+
+impl Stream for Outbound {
+    type Item = Result<ActionResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Stage::Opening(opening) = &mut self.stage {
+            match ready!(Pin::new(opening).poll(context)) {
+                Ok(running) => self.stage = Stage::Running(running),
+                Err(status) => {
+                    self.stage = Stage::Over;
+                    return Poll::Ready(Some(Err(status)));
+                }
+            }
+        }
+        let Stage::Running(running) = &mut self.stage else { return Poll::Ready(None) };
+        Pin::new(running).poll_next(context).map(|next| next.map(|response| response.map_err(status_of)))
+    }
+}
+
+/// Waits for the command that says which rpc is called.
+struct Opening {
+    hosts: Arc<Hosts>,
+    shape: Shape,
+    /// Present until it has come.
+    commands: Option<Streaming<ActionCommand>>,
+    terms: Terms,
+}
+
+impl Future for Opening {
+    type Output = Result<Running, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let first = match &mut self.commands {
+            Some(commands) => ready!(Pin::new(commands).poll_next(context)).transpose(),
+            None => Ok(None),
+        };
+        let rest = requests(self.commands.take());
+        Poll::Ready(first.map(|first| host::begin_streamed(&self.hosts, self.shape, first, rest, self.terms)))
+    }
+}
 
 #[async_trait]
 impl ActionProtocol for ActionCalls {
@@ -46,9 +94,7 @@ impl ActionProtocol for ActionCalls {
         &self,
         request: Request<Streaming<ActionCommand>>,
     ) -> Result<Response<ActionResponse>, Status> {
-        let terms = self.terms(&request);
-        let call =
-            begin_streamed(Arc::clone(&self.hosts), Shape::StreamedIn, request.into_inner(), terms).await?;
+        let call = self.opening(Shape::StreamedIn, request).await?;
         call.only().await.map(Response::new).map_err(status_of)
     }
 
@@ -58,7 +104,7 @@ impl ActionProtocol for ActionCalls {
     ) -> Result<Response<Outbound>, Status> {
         let terms = self.terms(&request);
         let call = host::begin(&self.hosts, Shape::StreamedOut, request.into_inner(), terms);
-        Ok(Response::new(Box::pin(call.map_err(status_of))))
+        Ok(Response::new(Outbound { stage: Stage::Running(call) }))
     }
 
     // Nothing is awaited: the response headers leave before the first message has come. Some peers wait for them.
@@ -66,14 +112,16 @@ impl ActionProtocol for ActionCalls {
         &self,
         request: Request<Streaming<ActionCommand>>,
     ) -> Result<Response<Outbound>, Status> {
-        let terms = self.terms(&request);
-        let call = begin_streamed(Arc::clone(&self.hosts), Shape::Streamed, request.into_inner(), terms);
-        let responses = call.map_ok(|call| call.map_err(status_of)).try_flatten_stream();
-        Ok(Response::new(Box::pin(responses)))
+        Ok(Response::new(Outbound { stage: Stage::Opening(self.opening(Shape::Streamed, request)) }))
     }
 }
 
 impl ActionCalls {
+    fn opening(&self, shape: Shape, request: Request<Streaming<ActionCommand>>) -> Opening {
+        let (hosts, terms) = (Arc::clone(&self.hosts), self.terms(&request));
+        Opening { hosts, shape, commands: Some(request.into_inner()), terms }
+    }
+
     fn terms<T>(&self, request: &Request<T>) -> Terms {
         let peer = request.remote_addr().map(|address| address.ip());
         Terms {
@@ -83,20 +131,8 @@ impl ActionCalls {
     }
 }
 
-/// Waits for the command that says which rpc is called.
-async fn begin_streamed(
-    hosts: Arc<Hosts>,
-    shape: Shape,
-    mut commands: Streaming<ActionCommand>,
-    terms: Terms,
-) -> Result<Running, Status> {
-    let first = commands.message().await?;
-    Ok(host::begin_streamed(&hosts, shape, first, requests(commands), terms))
-}
-
 /// The requests up to the first that cannot be read: tonic would report the same one without end.
-fn requests(commands: Streaming<ActionCommand>) -> Inbound {
-    let mut open = Some(commands);
+fn requests(mut open: Option<Streaming<ActionCommand>>) -> Inbound {
     Box::pin(poll_fn(move |context| {
         let Some(commands) = &mut open else { return Poll::Ready(None) };
         let command = ready!(Pin::new(commands).poll_next(context));

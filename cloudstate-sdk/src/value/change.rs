@@ -1,4 +1,4 @@
-//! Effects that change the value.
+//! Effects that replace the value, or decide late what becomes of it.
 
 use super::Handler;
 use crate::Any;
@@ -11,11 +11,6 @@ impl Effect {
     /// [`then_reply`](StateChange::then_reply) or [`forward`](StateChange::forward).
     pub fn update<M>(value: M) -> StateChange<M> {
         Self::state_action(StateAction::Update(value))
-    }
-
-    /// Removes the stored value. The entity is then as if it had never been set.
-    pub fn delete<M>() -> StateChange<M> {
-        Self::state_action(StateAction::Delete)
     }
 
     /// Changes the value as `action` says; `None` leaves it. For handlers that decide late.

@@ -88,7 +88,7 @@ impl<E: ValueEntity + Handler> Instance<E> {
             Change::Update(update) => Pending::Update(update),
             Change::Delete => Pending::Delete((self.create)(context)),
             Change::None => Pending::Nothing,
-            Change::Events(_) | Change::Write(_) => panic!("a value entity stores a value, and nothing else"),
+            Change::Events(_) => panic!("a value entity stores a value, and nothing else"),
         };
         let mut reply = ValueEntityReply {
             command_id: context.command_id(),

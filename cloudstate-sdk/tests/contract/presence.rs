@@ -44,6 +44,6 @@ impl presence::Crdt for Presence {
     }
 
     fn close(&mut self, _: Visit, _: &Context) -> Reply<Self, ()> {
-        Ok(Effect::reply(()).write_consistency(WriteConsistency::All).and_delete())
+        Ok(Effect::delete().reply(()).write_consistency(WriteConsistency::All))
     }
 }

@@ -62,9 +62,11 @@ impl crdt_tck_model::Crdt for CrdtTckModel {
                 request_action::Action::Fail(Fail { message }) => return Err(Failure::new(message)),
             }
         }
-        let mut effect = match forward {
-            Some(call) => Effect::forward(call),
-            None => Effect::reply(self.response()),
+        let mut effect = match (forward, delete) {
+            (None, false) => Effect::reply(self.response()),
+            (None, true) => Effect::delete().reply(self.response()),
+            (Some(call), false) => Effect::forward(call),
+            (Some(call), true) => Effect::delete().forward(call),
         };
         for api::Effect { id, synchronous } in effects {
             effect = if synchronous {
@@ -73,8 +75,7 @@ impl crdt_tck_model::Crdt for CrdtTckModel {
                 effect.side_effect(call_two(id))
             };
         }
-        effect = effect.write_consistency(consistency);
-        Ok(if delete { effect.and_delete() } else { effect })
+        Ok(effect.write_consistency(consistency))
     }
 
     fn process_streamed(&mut self, request: StreamedRequest, _: &Context) -> StreamReply<Self, Response> {
@@ -210,8 +211,12 @@ impl crdt_two::Crdt for CrdtTwo {
         let is_delete = |action: &api::RequestAction| {
             matches!(action.action, Some(request_action::Action::Delete(Delete {})))
         };
-        let effect = Effect::reply(Response::default());
-        Ok(if request.actions.iter().any(is_delete) { effect.and_delete() } else { effect })
+        let delete = request.actions.iter().any(is_delete);
+        Ok(if delete {
+            Effect::delete().reply(Response::default())
+        } else {
+            Effect::reply(Response::default())
+        })
     }
 }
 

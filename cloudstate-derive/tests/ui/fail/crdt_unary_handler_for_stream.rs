@@ -25,7 +25,7 @@ impl presence::Crdt for Presence {
     }
 
     fn close(&mut self, _: Visit, _: &Context) -> Reply<Self, ()> {
-        Ok(Effect::reply(()).and_delete())
+        Ok(Effect::delete().reply(()))
     }
 }
 

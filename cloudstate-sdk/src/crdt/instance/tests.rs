@@ -9,12 +9,23 @@ use super::*;
 use crate::Reply;
 use crate::command::Effect;
 use crate::conversation::MAX_REPLY_SIZE;
-use crate::crdt::{self, CrdtValue, ORSet, RawReply, StreamEffect, StreamMessage, StreamReply};
+use crate::crdt::{self, CrdtValue, ORSet, RawReply, Replies, StreamMessage, StreamReply};
 
 const TERMS: Terms = Terms { max_reply_size: MAX_REPLY_SIZE, status_codes: false };
 
 #[derive(Default)]
 struct Room(ORSet<String>);
+
+impl crate::Service for Room {
+    const NAME: &'static str = "Room";
+    const DESCRIPTORS: &'static [u8] = &[];
+}
+
+impl crate::Entity for Room {
+    type Service = Self;
+    type Kind = crdt::Kind;
+    const PERSISTENCE_ID: &'static str = "room";
+}
 
 impl CrdtEntity for Room {
     type Error = Failure;
@@ -29,9 +40,7 @@ impl Handler for Room {
             "Leave" => crdt::call(payload, |user: String| self.leave(&user)),
             "EnterAndFail" => crdt::call(payload, |user: String| self.enter_and_fail(user)),
             "Clear" => crdt::call(payload, |(): ()| self.clear()),
-            "Close" => {
-                crdt::call(payload, |(): ()| -> Reply<Self, i64> { Ok(Effect::reply(0).and_delete()) })
-            }
+            "Close" => crdt::call(payload, |(): ()| -> Reply<Self, i64> { Ok(Effect::delete().reply(0)) }),
             "Stay" => crdt::call_streamed(payload, |user: String| self.stay(user)),
             "Watch" => crdt::call_streamed(payload, |limit: i64| self.watch(limit)),
             "Look" => crdt::call_streamed(payload, |(): ()| -> StreamReply<Self, i64> {
@@ -92,7 +101,7 @@ impl Room {
     }
 
     fn watch_and_panic(&mut self) -> StreamReply<Self, i64> {
-        let stream: StreamEffect<Self, i64> = Effect::stream(self.size());
+        let stream: Replies<Self, i64> = Effect::stream(self.size());
         Ok(stream.on_change(|_: &Self| -> Option<i64> { panic!("as asked") }))
     }
 }

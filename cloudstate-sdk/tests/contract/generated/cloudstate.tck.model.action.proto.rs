@@ -297,7 +297,7 @@ pub mod action_tck_model {
             &mut self,
             command: super::Request,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Response, Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, super::Response, Self::Error>;
     }
     mod one_request {
         #[diagnostic::on_unimplemented(

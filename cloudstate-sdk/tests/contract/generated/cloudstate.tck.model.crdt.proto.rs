@@ -810,7 +810,7 @@ pub mod crdt_tck_model {
             &mut self,
             command: super::StreamedRequest,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Response, Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, super::Response, Self::Error>;
     }
     /// Calls the handler of the command `name`.
     #[doc(hidden)]

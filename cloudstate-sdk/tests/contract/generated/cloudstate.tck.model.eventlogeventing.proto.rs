@@ -357,7 +357,7 @@ pub mod event_log_subscriber_model {
             &mut self,
             command: super::EventTwo,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Response, Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, super::Response, Self::Error>;
         /// Handles the command `Effect`.
         fn effect(
             &mut self,

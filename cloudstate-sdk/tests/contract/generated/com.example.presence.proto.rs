@@ -238,7 +238,7 @@ pub mod presence {
             &mut self,
             command: super::Visit,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, (), Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, (), Self::Error>;
         /// Handles the command `Watch`.
         ///
         /// Entity key: `room`.
@@ -246,7 +246,7 @@ pub mod presence {
             &mut self,
             command: super::Visit,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Online, Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, super::Online, Self::Error>;
         /// Handles the command `Close`.
         ///
         /// Entity key: `room`.

@@ -162,7 +162,7 @@ pub mod sums {
             &mut self,
             command: super::Count,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Number, Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, super::Number, Self::Error>;
     }
     mod one_request {
         #[diagnostic::on_unimplemented(

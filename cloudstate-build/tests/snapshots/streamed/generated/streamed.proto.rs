@@ -194,7 +194,7 @@ pub mod sums {
             &mut self,
             command: super::Number,
             context: &::cloudstate_sdk::Context,
-        ) -> ::cloudstate_sdk::crdt::StreamReply<Self, super::Number, Self::Error>;
+        ) -> ::cloudstate_sdk::StreamReply<Self, super::Number, Self::Error>;
         /// Handles the command `OnNumber`.
         fn on_number(
             &mut self,

@@ -1,19 +1,16 @@
-use std::fmt;
+//! The replies of an action: a stream of the user's.
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 
-use super::{Effect, Reply};
-use crate::Failure;
+use super::ActionService;
+use crate::command::replies::Source;
+use crate::{Effect, Failure, Replies, Reply};
 
-/// What the handler of an rpc with a stream of replies returns: the stream, or an error in its place.
-///
-/// The third parameter is the own error type, if there is one.
-pub type StreamReply<E, M, X = Failure> = Result<Replies<E, M>, X>;
-
-/// The replies of a streamed call of `E`, each with an `M`.
+/// Of an action. The replies are a [`Stream`] of `Reply<A, M>`.
 ///
 /// Nothing is computed before the caller is ready for it. When the caller goes away, the stream is dropped.
 ///
@@ -34,33 +31,32 @@ pub type StreamReply<E, M, X = Failure> = Result<Replies<E, M>, X>;
 /// assert_eq!(replies.count().await, 2);
 /// # }
 /// ```
-#[must_use = "a stream of replies does nothing until the handler returns it"]
-pub struct Replies<E, M> {
-    effects: Pin<Box<dyn Stream<Item = Reply<E, M>> + Send>>,
-}
-
-impl<E: 'static, M: Send + 'static> Replies<E, M> {
+impl<A: ActionService, M: Send + 'static> Replies<A, M> {
     /// A reply for each message.
     pub fn from_stream(messages: impl Stream<Item = Result<M, Failure>> + Send + 'static) -> Self {
         Self::from_effects(messages.map_ok(Effect::reply))
     }
 
     /// Each element is a whole effect: a reply or something else, with side effects and metadata.
-    pub fn from_effects(effects: impl Stream<Item = Reply<E, M>> + Send + 'static) -> Self {
-        Self { effects: Box::pin(effects) }
+    pub fn from_effects(effects: impl Stream<Item = Reply<A, M>> + Send + 'static) -> Self {
+        Self { source: Source::Elements(Box::pin(effects)) }
     }
 }
 
-impl<E, M> Stream for Replies<E, M> {
-    type Item = Reply<E, M>;
+impl<A: ActionService, M: Send + 'static> Stream for Replies<A, M> {
+    type Item = Reply<A, M>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.effects.as_mut().poll_next(context)
+        match &mut self.source {
+            Source::Elements(elements) => elements.as_mut().poll_next(context),
+            Source::Following(_) => {
+                // Only a type that is a CRDT entity, too, could make it.
+                self.source = Source::Elements(Box::pin(futures_util::stream::empty()));
+                Poll::Ready(Some(Err(Failure::internal(NOTHING_TO_FOLLOW))))
+            }
+        }
     }
 }
 
-impl<E, M> fmt::Debug for Replies<E, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replies").finish_non_exhaustive()
-    }
-}
+const NOTHING_TO_FOLLOW: &str =
+    "an action makes its replies with `Replies::from_stream`; only a CRDT entity can be followed";
