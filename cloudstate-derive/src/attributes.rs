@@ -12,36 +12,48 @@ pub(crate) const EVENT_SOURCED_ENTITY: Options = Options {
     attribute: "#[event_sourced_entity]",
     subject: "the entity's state",
     names: &["service", "persistence_id", "snapshot_every", "passivate_after", "crate"],
+    flags: &[],
 };
 /// The options of `#[value_entity]`.
 pub(crate) const VALUE_ENTITY: Options = Options {
     attribute: "#[value_entity]",
     subject: "the entity's state",
     names: &["service", "persistence_id", "passivate_after", "crate"],
+    flags: &[],
 };
 /// The options of `#[crdt_entity]`.
 pub(crate) const CRDT_ENTITY: Options = Options {
     attribute: "#[crdt_entity]",
     subject: "the entity's CRDT",
     names: &["service", "passivate_after", "crate"],
+    flags: &[],
 };
 /// The options of `#[crdt]` on a struct.
-pub(crate) const PRODUCT: Options = Options { attribute: "#[crdt]", subject: "CRDTs", names: &["crate"] };
+pub(crate) const PRODUCT: Options =
+    Options { attribute: "#[crdt]", subject: "CRDTs", names: &["crate"], flags: &[] };
 /// The options of `#[crdt]` on a field.
 pub(crate) const PRODUCT_FIELD: Options =
-    Options { attribute: "#[crdt]", subject: "a CRDT", names: &["key"] };
+    Options { attribute: "#[crdt]", subject: "a CRDT", names: &["key"], flags: &[] };
 /// The options of `#[cloudstate]` on a field.
 pub(crate) const FIELD: Options =
-    Options { attribute: "#[cloudstate]", subject: "a dependency", names: &["dependency"] };
+    Options { attribute: "#[cloudstate]", subject: "a dependency", names: &[], flags: &["dependency"] };
 /// The options of `#[action]`.
-pub(crate) const ACTION: Options =
-    Options { attribute: "#[action]", subject: "the action's dependencies", names: &["service", "crate"] };
+pub(crate) const ACTION: Options = Options {
+    attribute: "#[action]",
+    subject: "the action's dependencies",
+    names: &["service", "crate"],
+    flags: &[],
+};
 /// The options of `#[event]` on an enum.
 pub(crate) const EVENT_ENUM: Options =
-    Options { attribute: "#[event]", subject: "events", names: &["crate"] };
+    Options { attribute: "#[event]", subject: "events", names: &["crate"], flags: &[] };
 /// The options of `#[event]` on a variant.
-pub(crate) const EVENT_VARIANT: Options =
-    Options { attribute: "#[event]", subject: "an event", names: &["alias", "upcast_from"] };
+pub(crate) const EVENT_VARIANT: Options = Options {
+    attribute: "#[event]",
+    subject: "an event",
+    names: &["alias", "upcast_from"],
+    flags: &["other"],
+};
 
 /// What an attribute understands.
 pub(crate) struct Options {
@@ -49,12 +61,30 @@ pub(crate) struct Options {
     pub(crate) attribute: &'static str,
     /// What the annotated item holds.
     pub(crate) subject: &'static str,
+    /// With a value.
     pub(crate) names: &'static [&'static str],
+    /// Without one.
+    pub(crate) flags: &'static [&'static str],
+}
+
+impl Options {
+    /// All that is understood, as an error message lists it.
+    pub(crate) fn known(&self) -> String {
+        [self.names, self.flags].concat().join(", ")
+    }
+
+    fn flag(&self, tokens: &TokenStream) -> Option<Ident> {
+        let name = syn::parse2::<Ident>(tokens.clone()).ok()?;
+        self.flags.iter().any(|flag| name == flag).then_some(name)
+    }
 }
 
 /// What was given.
 #[derive(Default)]
-pub(crate) struct Arguments(Vec<Argument>);
+pub(crate) struct Arguments {
+    arguments: Vec<Argument>,
+    flags: Vec<Ident>,
+}
 
 pub(crate) struct Argument {
     pub(crate) name: Ident,
@@ -78,9 +108,13 @@ impl Arguments {
     pub(crate) fn parse(options: &Options, tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut arguments = Self::default();
         for tokens in separated_by_commas(tokens) {
+            if let Some(flag) = options.flag(&tokens) {
+                arguments.flags.push(flag);
+                continue;
+            }
             let Some(argument) = diagnostics.check(syn::parse2::<Argument>(tokens)) else { continue };
             if options.names.iter().any(|name| argument.name == name) {
-                arguments.0.push(argument);
+                arguments.arguments.push(argument);
             } else {
                 diagnostics.unknown_option(options, &argument.name);
             }
@@ -98,7 +132,9 @@ impl Arguments {
         let helper = options.attribute.trim_matches(['#', '[', ']']);
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(helper)) {
             if let Some(list) = diagnostics.check(attribute.meta.require_list()) {
-                arguments.0.extend(Self::parse(options, list.tokens.clone(), diagnostics).0);
+                let Self { arguments: more, flags } = Self::parse(options, list.tokens.clone(), diagnostics);
+                arguments.arguments.extend(more);
+                arguments.flags.extend(flags);
             }
         }
         arguments
@@ -112,9 +148,14 @@ impl Arguments {
         first
     }
 
+    /// The option of this name that has no value.
+    pub(crate) fn flag(&self, name: &str) -> Option<&Ident> {
+        self.flags.iter().find(|flag| *flag == name)
+    }
+
     /// All arguments of this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Argument> {
-        self.0.iter().filter(move |argument| argument.name == name)
+        self.arguments.iter().filter(move |argument| argument.name == name)
     }
 }
 
@@ -138,7 +179,7 @@ pub(crate) fn is_marked(
     let is_marked = markers.peek().is_some();
     for marker in markers {
         match diagnostics.check(marker.parse_args_with(Ident::parse_any)) {
-            Some(name) if !options.names.iter().any(|known| name == known) => {
+            Some(name) if !options.flags.iter().any(|known| name == known) => {
                 diagnostics.unknown_option(options, &name);
             }
             _ => {}

@@ -16,7 +16,7 @@ use crate::model::{Alias, ProductField, Variant};
 
 impl Diagnostics {
     pub(crate) fn unknown_option(&mut self, options: &Options, name: &Ident) {
-        let (attribute, known) = (options.attribute, options.names.join(", "));
+        let (attribute, known) = (options.attribute, options.known());
         self.error(name, format_args!("unknown `{attribute}` option `{name}`; expected one of: {known}"));
     }
 
@@ -291,6 +291,51 @@ pub(crate) fn single_message(variant: &syn::Variant, diagnostics: &mut Diagnosti
             None
         }
     }
+}
+
+/// The variant for all that no other variant knows.
+pub(crate) fn other(
+    declared: &DataEnum,
+    variants: Vec<Variant>,
+    diagnostics: &mut Diagnostics,
+) -> (Option<Variant>, Vec<Variant>) {
+    let (mut others, variants): (Vec<_>, Vec<_>) = variants.into_iter().partition(|variant| variant.is_other);
+    for Variant { message, name, .. } in &variants {
+        // Only by its name, which is how everybody calls it.
+        if is_any(message) {
+            diagnostics.error(
+                message,
+                format_args!(
+                    "every event is an `Any`: mark `{name}` with `#[event(other)]` if it is for those that no other \
+                     variant knows"
+                ),
+            );
+        }
+    }
+    for Variant { name, aliases, upcasts, .. } in &others {
+        if !aliases.is_empty() || !upcasts.is_empty() {
+            diagnostics
+                .error(name, format_args!("`{name}` is for all other events, whatever their names are"));
+        }
+    }
+    for again in others.iter().skip(1) {
+        diagnostics.error(
+            &again.name,
+            format_args!("`{}` is for all other events already; one is enough", others[0].name),
+        );
+    }
+    if variants.is_empty() && !others.is_empty() && declared.variants.len() == others.len() {
+        diagnostics.error(
+            &others[0].name,
+            "there is nothing else: a subscriber that takes every event alike takes the `Any` itself",
+        );
+    }
+    others.truncate(1);
+    (others.pop(), variants.into_iter().filter(|variant| !is_any(&variant.message)).collect())
+}
+
+fn is_any(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Any"))
 }
 
 /// Drops a variant whose message another one has: a stored event could not tell them apart.

@@ -12,7 +12,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("value_error_forgotten", "the signature of every handler names the entity's error type"),
     ("action_service_forgotten", "the signature of every handler names the action's error type"),
     ("action_not_sync", "the future of every handler shares the action"),
-    ("crdt_product_field_is_no_crdt", "its fields are read, and changed"),
 ];
 
 #[test]

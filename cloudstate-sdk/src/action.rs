@@ -58,10 +58,10 @@
 //! // then it replies.
 //! assert_eq!(outcome.reply().value, 9);
 //!
-//! // Handlers of streams are called directly, with requests that the test makes.
+//! // A streamed call has requests that the test makes, and replies that come as they are asked for.
 //! let numbers = Requests::from_messages([1, 2, 3].map(|value| Number { value }));
-//! let replies = sums::Action::running(&Sums, numbers, &Context::default()).await;
-//! let sums: Vec<_> = testkit::Outcome::all(replies).await.iter().map(|sum| sum.reply().value).collect();
+//! let running = kit.stream(sums::running(numbers));
+//! let sums: Vec<_> = running.map(|sum| sum.reply().value).collect().await;
 //! assert_eq!(sums, [1, 3, 6]);
 //! # }
 //! ```
@@ -111,11 +111,20 @@
 //! ```
 //! use cloudstate_sdk::action::*;
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
+//! use cloudstate_sdk::Primitive;
 //! # use com::example::sums::{Number, numbers};
 //!
 //! #[action(service = numbers)]
 //! #[derive(Default)]
 //! pub struct Numbers;
+//!
+//! // What comes as an `Any` is best read as an enum.
+//! #[derive(Event)]
+//! pub enum Other {
+//!     Name(Primitive<String>),
+//!     #[event(other)]
+//!     Unknown(Any),
+//! }
 //!
 //! impl ActionService for Numbers {
 //!     type Error = Failure;
@@ -129,7 +138,11 @@
 //!     }
 //!
 //!     async fn on_other(&self, event: Any, _: &Context) -> Reply<Self, ()> {
-//!         Ok(Effect::skip(format!("{} is of no interest", event.type_url)))
+//!         match Other::try_from(event)? {
+//!             Other::Name(Primitive(name)) => tracing::info!("a new name: {name}"),
+//!             Other::Unknown(event) => return Ok(Effect::skip(format!("{} is of no interest", event.type_url))),
+//!         }
+//!         Ok(().into())
 //!     }
 //! #   async fn on_numbers(&self, numbers: Requests<Number>, _: &Context) -> StreamReply<Self, Number> {
 //! #       Ok(Replies::from_stream(numbers))
@@ -163,14 +176,18 @@ pub(crate) mod host;
 mod kind;
 mod replies;
 mod requests;
+mod requests_call;
 pub(crate) mod responses;
 mod service;
 
 pub use crate::command::{
-    Code, CommandEffect, Context, Effect, Failure, Metadata, Replies, Reply, ServiceCall, StreamReply,
+    Code, CommandEffect, Context, Effect, Failure, Metadata, Replies, Reply, ServiceCall, StreamCall,
+    StreamReply,
 };
 pub use crate::{Any, DecodeError};
 pub use call::{Call, Responses};
+#[doc(no_inline)]
+pub use cloudstate_derive::Event;
 /// Declares a struct an action. The struct holds what all calls share, and stays as it is written.
 ///
 /// | Option | means |
@@ -186,12 +203,13 @@ pub use futures_core::Stream;
 pub use futures_util::{StreamExt, TryStreamExt, stream};
 pub use kind::Kind;
 pub use requests::Requests;
+pub use requests_call::{DuplexCall, RequestsCall};
 pub use service::{ActionService, Handler};
 
 pub mod testkit {
     //! Calls an action in a unit test, without network.
     pub use crate::testkit::Answer;
-    pub use crate::testkit::action::{Outcome, TestKit};
+    pub use crate::testkit::action::{ManyReplies, OneReply, Outcome, Outcomes, TestKit};
 }
 
 pub(crate) use effect::ActionAnswer;

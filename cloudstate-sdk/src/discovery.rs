@@ -34,7 +34,7 @@ pub(crate) fn entity_spec(
     for service in contract::services_without_entity(components, &descriptors) {
         tracing::info!("the service {service} is declared, and no entity of this program serves it");
     }
-    for warning in contract::sources_without_catch_all(components, &descriptors) {
+    for warning in contract::warnings(components, &descriptors) {
         tracing::warn!("{warning}");
     }
     Ok(proto::EntitySpec {

@@ -19,7 +19,7 @@ pub trait Service {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not declared as a Cloudstate entity",
     label = "this type has no entity attribute",
-    note = "annotate the struct, for example `#[event_sourced_entity(service = shopping_cart, persistence_id = \"shopping-cart\")]` or `#[action(service = sums)]`"
+    note = "annotate the struct with the attribute of its kind: `#[event_sourced_entity(service = .., persistence_id = \"..\")]`, `#[value_entity(service = .., persistence_id = \"..\")]`, `#[crdt_entity(service = ..)]` or `#[action(service = ..)]`"
 )]
 pub trait Entity: Sized + 'static {
     /// The gRPC service whose commands the entity handles.

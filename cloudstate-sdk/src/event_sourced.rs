@@ -99,9 +99,11 @@ mod snapshot;
 pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata, Reply, ServiceCall};
 
 pub use crate::{Any, DecodeError};
-/// Makes an enum the [`Event`](trait@Event) of an entity. Each variant holds one protobuf message.
+/// Makes an enum the [`Event`](trait@Event) of an entity, or what a subscriber gets. Each variant holds one protobuf
+/// message, one [`Json`](crate::Json) or one [`Primitive`](crate::Primitive).
 ///
-/// It adds a `From` for each message, so that `Effect::persist(ItemAdded { .. })` needs no mention of the enum.
+/// It adds a `From` for each of them, so that `Effect::persist(ItemAdded { .. })` needs no mention of the enum, and a
+/// `TryFrom<Any>`.
 ///
 /// # Changing what is stored
 ///
@@ -112,6 +114,8 @@ pub use crate::{Any, DecodeError};
 /// |---|---|
 /// | `#[event(alias = "old.package.ItemAdded")]` | events stored under this name are read as this message: it was renamed or moved. May be repeated |
 /// | `#[event(upcast_from = OldItemAdded)]` | events stored as this message are converted with `From`: it was replaced. May be repeated |
+///
+/// | `#[event(other)]` | for subscribers: the variant holds the [`Any`] of an event that no other variant knows. The enum is then no `Event`: an entity must not pass over one of its own |
 ///
 /// On the enum, `#[event(crate = "::my_sdk")]` tells where a renamed SDK is found.
 ///
@@ -159,7 +163,7 @@ pub use cloudstate_derive::event_sourced_entity;
 pub use entity::{EventSourcedEntity, Handler};
 pub use event::Event;
 pub use kind::Kind;
-pub use persist::Persist;
+pub use persist::{EventOf, Persist};
 pub use snapshot::{Snapshot, Snapshots};
 
 pub(crate) use persist::PendingEvents;

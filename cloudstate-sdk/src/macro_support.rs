@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 pub use crate::action::{Call, Responses};
 pub use crate::command::dispatch::{CommandError, RawEffect, call};
-pub use crate::crdt::product::{Field, Product};
+pub use crate::crdt::product::{Entry, Product};
 pub use crate::crdt::{RawReply, call as call_crdt, call_streamed as call_crdt_streamed};
 pub use crate::event_sourced::event::Codec;
 pub use crate::event_sourced::{Event, Handler, Kind, Snapshot, Snapshots};

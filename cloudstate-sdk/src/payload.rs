@@ -2,7 +2,7 @@
 
 #[cfg(feature = "json")]
 mod json;
-mod primitive;
+pub(crate) mod primitive;
 
 #[cfg(feature = "json")]
 pub use json::{Json, JsonType};

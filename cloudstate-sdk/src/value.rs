@@ -106,7 +106,7 @@ mod kind;
 
 pub use crate::Any;
 pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata, Reply, ServiceCall};
-pub use change::{StateAction, StateChange};
+pub use change::{StateAction, StateChange, StateOf};
 /// Declares a struct a value entity. One of its fields is the state; the struct stays as it is written;
 /// [`docs::by_hand`](crate::docs::by_hand) shows what is added.
 ///
@@ -123,7 +123,7 @@ pub use change::{StateAction, StateChange};
 /// of something, is registered with [`register_with`](crate::CloudState::register_with). So is a generic one.
 #[doc(inline)]
 pub use cloudstate_derive::value_entity;
-pub use entity::{Handler, StateField, ValueEntity};
+pub use entity::{Handler, StateField, StateMessage, ValueEntity};
 pub use kind::Kind;
 
 pub(crate) use change::PendingUpdate;

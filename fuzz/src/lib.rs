@@ -1,10 +1,13 @@
-//! What the fuzz targets share: a contract with all kinds of fields and routes, as the proxy sees it.
+//! What the fuzz targets share: a contract with all kinds of fields and routes, as the proxy sees it, and how an input
+//! holds several messages.
 
 use std::sync::{Arc, LazyLock};
 
+use bytes::{Buf as _, Bytes};
 use cloudstate_proto::{Entity, EntitySpec, ServiceInfo, entity_type};
 use cloudstate_proxy::service_catalog::ServiceCatalog;
 use cloudstate_sdk::Service as _;
+use prost::encoding::decode_varint;
 
 cloudstate_sdk::include_protos!();
 
@@ -15,7 +18,7 @@ pub static CATALOG: LazyLock<Arc<ServiceCatalog>> = LazyLock::new(|| {
 });
 
 /// What a user function with these event sourced services tells a proxy.
-pub fn spec(descriptors: bytes::Bytes, services: impl IntoIterator<Item = String>) -> EntitySpec {
+pub fn spec(descriptors: Bytes, services: impl IntoIterator<Item = String>) -> EntitySpec {
     let entity = |service_name: String| Entity {
         entity_type: entity_type::EVENT_SOURCED.to_owned(),
         persistence_id: service_name.clone(),
@@ -31,4 +34,16 @@ pub fn spec(descriptors: bytes::Bytes, services: impl IntoIterator<Item = String
             ..ServiceInfo::default()
         }),
     }
+}
+
+/// Each stands behind its length, a varint. The last may be shorter than it says.
+pub fn messages(input: &[u8]) -> Vec<Bytes> {
+    let mut rest = Bytes::copy_from_slice(input);
+    let mut messages = Vec::new();
+    while rest.has_remaining() {
+        let Ok(length) = decode_varint(&mut rest) else { break };
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len());
+        messages.push(rest.split_to(length));
+    }
+    messages
 }

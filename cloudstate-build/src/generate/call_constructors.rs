@@ -1,4 +1,4 @@
-//! A function for each rpc with one request that makes a typed call of it.
+//! A function for each rpc that makes a typed call of it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,14 +7,15 @@ use super::{deprecated, doc_line, identifier, rust_type};
 use crate::service_model::{Method, Service};
 
 pub(super) fn generate(service: &Service) -> TokenStream {
-    service.methods.iter().filter(|method| !method.is_client_streaming).map(call_constructor).collect()
+    service.methods.iter().map(call_constructor).collect()
 }
 
 fn call_constructor(method: &Method) -> TokenStream {
-    let (call, purpose) = if method.is_server_streaming {
-        (quote!(StreamCall), "for tests")
-    } else {
-        (quote!(ServiceCall), "for forwards, side effects and tests")
+    let (call, purpose) = match (method.is_client_streaming, method.is_server_streaming) {
+        (false, false) => (quote!(ServiceCall), "for forwards, side effects and tests"),
+        (false, true) => (quote!(StreamCall), "for forwards and tests"),
+        (true, false) => (quote!(action::RequestsCall), "for tests"),
+        (true, true) => (quote!(action::DuplexCall), "for tests"),
     };
     let docs = doc_line(&format!("Calls `{}`: {purpose}.", method.name));
     let deprecated = deprecated(method);
@@ -22,11 +23,16 @@ fn call_constructor(method: &Method) -> TokenStream {
     let function = identifier(&method.function);
     let input = rust_type(&method.input);
     let output = rust_type(&method.output);
+    let (argument, passed, taken) = if method.is_client_streaming {
+        (quote!(commands), quote!(commands), quote!(::cloudstate_sdk::action::Requests<#input>))
+    } else {
+        (quote!(command), quote!(&command), input)
+    };
     quote! {
         #docs
         #deprecated
-        pub fn #function(command: #input) -> ::cloudstate_sdk::#call<#output> {
-            ::cloudstate_sdk::#call::new(<Service as ::cloudstate_sdk::Service>::NAME, #name, &command)
+        pub fn #function(#argument: #taken) -> ::cloudstate_sdk::#call<#output> {
+            ::cloudstate_sdk::#call::new(<Service as ::cloudstate_sdk::Service>::NAME, #name, #passed)
         }
     }
 }

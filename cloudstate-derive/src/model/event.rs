@@ -10,6 +10,8 @@ pub(crate) struct EventEnum {
     pub(crate) name: Ident,
     /// Those without mistakes.
     pub(crate) variants: Vec<Variant>,
+    /// For all that no variant knows.
+    pub(crate) other: Option<Variant>,
     /// Whether there are variants that are not among `variants`.
     pub(crate) is_incomplete: bool,
     /// Where the SDK is found.
@@ -23,6 +25,7 @@ pub(crate) struct Variant {
     pub(crate) aliases: Vec<Alias>,
     /// Earlier messages, converted with `From`.
     pub(crate) upcasts: Vec<Path>,
+    pub(crate) is_other: bool,
 }
 
 /// An earlier name of the message.
@@ -40,10 +43,11 @@ impl EventEnum {
         let sdk = validate::sdk(&arguments, diagnostics).unwrap_or_else(default_sdk);
         let variants: Vec<_> =
             declared.variants.iter().filter_map(|variant| Variant::read(variant, diagnostics)).collect();
+        let (other, variants) = validate::other(declared, variants, diagnostics);
         let variants = validate::distinct_messages(variants, diagnostics);
         validate::distinct_aliases(&variants, diagnostics);
-        let is_incomplete = variants.len() < declared.variants.len();
-        Some(Self { name: item.ident.clone(), variants, is_incomplete, sdk })
+        let is_incomplete = variants.len() + usize::from(other.is_some()) < declared.variants.len();
+        Some(Self { name: item.ident.clone(), variants, other, is_incomplete, sdk })
     }
 }
 
@@ -53,6 +57,7 @@ impl Variant {
         let aliases = validate::aliases(&arguments, diagnostics);
         let upcasts = validate::upcasts(&arguments, diagnostics);
         let message = validate::single_message(variant, diagnostics)?;
-        Some(Self { name: variant.ident.clone(), message, aliases, upcasts })
+        let is_other = arguments.flag("other").is_some();
+        Some(Self { name: variant.ident.clone(), message, aliases, upcasts, is_other })
     }
 }

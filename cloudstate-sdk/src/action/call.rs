@@ -14,7 +14,7 @@ use super::{ActionService, Requests};
 use crate::command::reply::Answer;
 use crate::command::{Replies, SideEffect, StreamReply};
 use crate::payload::{self, ProtobufMessage};
-use crate::{Any, Code, CommandEffect, Context, Failure, Reply};
+use crate::{Any, CommandEffect, Context, Failure, Reply};
 
 /// A call of an rpc, before its handler is known.
 ///
@@ -168,7 +168,7 @@ impl Call {
         match payload::decode_input(&payload) {
             Ok(command) => Ok((command, self.context)),
             // What the bytes hold is the client's doing, or an event that must not get lost.
-            Err(error) => Err(Responses::refusal(unreadable(&error), self.is_subscribed)),
+            Err(error) => Err(Responses::refusal(error.into(), self.is_subscribed)),
         }
     }
 
@@ -188,10 +188,6 @@ impl Call {
         let (name, called) = (self.name(), self.shape);
         Err(Responses::protocol_error(format_args!("`{name}` is {declared}, and was called as {called}")))
     }
-}
-
-pub(super) fn unreadable(error: &crate::DecodeError) -> Failure {
-    Failure::with_code(Code::InvalidArgument, error.to_string())
 }
 
 impl Responses {

@@ -7,7 +7,7 @@ use cloudstate_proto::action::ActionCommand;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::call::{Inbound, unreadable};
+use super::call::Inbound;
 use crate::payload::{self, ProtobufMessage};
 use crate::{Failure, Metadata};
 
@@ -51,6 +51,10 @@ impl<M: ProtobufMessage> Requests<M> {
         Self::new(Box::pin(messages.map_ok(|message| command(&message))))
     }
 
+    pub(super) fn into_inbound(self) -> Inbound {
+        self.inbound
+    }
+
     /// Each request with its own metadata. What was sent with the call as a whole is in the
     /// [`Context`](crate::Context); a request of a client has none of its own, one that stems from an event has that of
     /// the event.
@@ -80,7 +84,7 @@ fn command<M: ProtobufMessage>(message: &M) -> ActionCommand {
 fn decode<M: ProtobufMessage>(payload: Option<crate::Any>) -> Result<M, Failure> {
     let payload =
         payload.ok_or_else(|| Failure::invalid_argument("a request of the stream has no payload"))?;
-    payload::decode_input(&payload).map_err(|error| unreadable(&error))
+    Ok(payload::decode_input(&payload)?)
 }
 
 impl<M> fmt::Debug for Requests<M> {

@@ -3,7 +3,7 @@
 use cloudstate_proto as proto;
 use cloudstate_proto::client_action::Action;
 
-use super::{Code, CommandEffect, Failure, Reply, SideEffect, reply::Answer, reply::Change};
+use super::{CommandEffect, Failure, Reply, SideEffect, reply::Answer, reply::Change};
 use crate::{Any, crdt::WriteConsistency, payload, payload::ProtobufMessage};
 
 /// What a handler decided, with its messages encoded.
@@ -57,9 +57,7 @@ where
     X: Into<Failure>,
 {
     // What the bytes hold is the client's doing, so the client is told, and the entity lives on.
-    let command = payload::decode(payload).map_err(|error| {
-        CommandError::Failure(Failure::with_code(Code::InvalidArgument, error.to_string()))
-    })?;
+    let command = payload::decode(payload).map_err(|error| CommandError::Failure(error.into()))?;
     let mut effect = handler(command).map_err(|error| CommandError::Failure(error.into()))?;
     let metadata = std::mem::take(&mut effect.reply_metadata);
     let reply = |message: &M| {

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::DecodeError;
+
 /// A command was refused: the caller gets the message, and nothing else happens.
 ///
 /// The entity's state, its stored events and the commands of other callers are untouched, and its stream goes
@@ -144,6 +146,13 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What was sent, or stored, cannot be read: [`Code::InvalidArgument`].
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Self::invalid_argument(error.to_string())
+    }
+}
 
 #[cfg(test)]
 mod tests {

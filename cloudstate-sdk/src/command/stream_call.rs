@@ -3,8 +3,9 @@ use std::fmt;
 use super::ServiceCall;
 use crate::payload::ProtobufMessage;
 
-/// A call of one rpc of this user function that answers with a stream of `R`: the input of a test kit. It can be no
-/// target of a forward or a side effect.
+/// A call of one rpc of this user function that answers with a stream of `R`: the input of a test kit, or, as a
+/// [`ServiceCall`], the target of a forward: `Effect::forward(sums::count_to(request).into())`. Then all its replies take
+/// the place of the one that forwards, if the caller takes a stream; one that does not gets the first.
 ///
 /// `cloudstate-build` generates a function per rpc that makes one: `presence::watch(request)`.
 pub struct StreamCall<R> {
@@ -16,6 +17,12 @@ impl<R> StreamCall<R> {
     /// functions.
     pub fn new<M: ProtobufMessage>(service: &'static str, command: &'static str, payload: &M) -> Self {
         Self { call: ServiceCall::new(service, command, payload) }
+    }
+}
+
+impl<R> From<StreamCall<R>> for ServiceCall<R> {
+    fn from(call: StreamCall<R>) -> Self {
+        call.call
     }
 }
 

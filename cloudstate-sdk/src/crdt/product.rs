@@ -11,11 +11,18 @@ use super::{Crdt, CrdtError, CrdtValue, Delta};
     note = "write `#[derive(Crdt, Clone, Debug, Default)]` above a struct whose fields are CRDTs"
 )]
 pub trait Product: Clone + Default + std::fmt::Debug + Send + 'static {
-    /// The fields with their keys, which are all different.
-    fn fields(&self) -> Vec<(&'static str, &dyn Field)>;
+    /// Under keys that are all different.
+    const FIELDS: &'static [Entry<Self>];
+}
 
+/// Where one field of the product `P` is, and the key under which it travels.
+pub struct Entry<P> {
+    /// In the map that the product is to others.
+    pub key: &'static str,
+    /// The field.
+    pub field: fn(&P) -> &dyn Field,
     /// The same, to be changed.
-    fn fields_mut(&mut self) -> Vec<(&'static str, &mut dyn Field)>;
+    pub field_mut: fn(&mut P) -> &mut dyn Field,
 }
 
 /// A field of a [`Product`].
@@ -94,8 +101,7 @@ impl<P: Product> Crdt for P {
     }
 
     fn state(&self) -> Delta {
-        let is_there = |field: &&dyn Field| field.is_known() || field.has_changed();
-        let fields = self.fields().into_iter().filter(|(_, field)| is_there(field));
+        let fields = fields(self).filter(|(_, field)| field.is_known() || field.has_changed());
         let added = fields.map(|(key, field)| entry(key, field.state())).collect();
         Delta(crdt_delta::Delta::Ormap(OrMapDelta { added, ..Default::default() }))
     }
@@ -104,25 +110,24 @@ impl<P: Product> Crdt for P {
         let crdt_delta::Delta::Ormap(OrMapDelta { cleared, removed, updated, added }) = delta.0 else {
             return Err(delta.is_not_for("ORMap"));
         };
-        let mut fields = self.fields_mut();
         let removed: Vec<String> = removed.iter().filter_map(|key| String::from_any(key).ok()).collect();
-        for (key, field) in &mut fields {
+        for Entry { key, field_mut, .. } in P::FIELDS {
             if cleared || removed.iter().any(|removed| removed == key) {
-                field.replace(None)?;
+                field_mut(self).replace(None)?;
             }
         }
         for entry in updated {
-            with_field(&mut fields, entry, |field, delta| field.apply(delta))?;
+            with_field(self, entry, |field, delta| field.apply(delta))?;
         }
         for entry in added {
-            with_field(&mut fields, entry, |field, delta| field.replace(Some(delta)))?;
+            with_field(self, entry, |field, delta| field.replace(Some(delta)))?;
         }
         Ok(())
     }
 
     fn unsent(&self) -> Option<Delta> {
         let (mut updated, mut added) = (Vec::new(), Vec::new());
-        for (key, field) in self.fields().into_iter().filter(|(_, field)| field.has_changed()) {
+        for (key, field) in fields(self).filter(|(_, field)| field.has_changed()) {
             match field.unsent() {
                 Some(delta) if field.is_known() => updated.push(entry(key, delta)),
                 _ => added.push(entry(key, field.state())),
@@ -133,36 +138,44 @@ impl<P: Product> Crdt for P {
     }
 
     fn has_changed(&self) -> bool {
-        self.fields().iter().any(|(_, field)| field.has_changed())
+        fields(self).any(|(_, field)| field.has_changed())
     }
 
     fn mark_sent(&mut self) {
-        let changed = self.fields_mut().into_iter().filter(|(_, field)| field.has_changed());
-        changed.for_each(|(_, field)| field.mark_sent());
+        for Entry { field_mut, .. } in P::FIELDS {
+            let field = field_mut(self);
+            if field.has_changed() {
+                field.mark_sent();
+            }
+        }
     }
 
     fn roll_back(&mut self) {
-        self.fields_mut().into_iter().for_each(|(_, field)| field.roll_back());
+        P::FIELDS.iter().for_each(|entry| (entry.field_mut)(self).roll_back());
     }
 
     fn is_known(&self) -> bool {
-        self.fields().iter().any(|(_, field)| field.is_known())
+        fields(self).any(|(_, field)| field.is_known())
     }
+}
+
+fn fields<P: Product>(product: &P) -> impl Iterator<Item = (&'static str, &dyn Field)> {
+    P::FIELDS.iter().map(move |entry| (entry.key, (entry.field)(product)))
 }
 
 fn entry(key: &str, delta: Delta) -> OrMapEntryDelta {
     OrMapEntryDelta { key: Some(key.to_owned().to_any()), delta: Some(delta.into_proto()) }
 }
 
-fn with_field(
-    fields: &mut [(&'static str, &mut dyn Field)],
+fn with_field<P: Product>(
+    product: &mut P,
     entry: OrMapEntryDelta,
     change: impl FnOnce(&mut dyn Field, Delta) -> Result<(), CrdtError>,
 ) -> Result<(), CrdtError> {
     let key = entry.key.ok_or_else(|| CrdtError::new(Kind::NoKey))?;
     let Ok(name) = String::from_any(&key) else { return Ok(()) };
-    let Some((_, field)) = fields.iter_mut().find(|(known, _)| *known == name) else { return Ok(()) };
+    let Some(known) = P::FIELDS.iter().find(|known| known.key == name) else { return Ok(()) };
     Delta::from_proto(entry.delta)
-        .and_then(|delta| change(*field, delta))
+        .and_then(|delta| change((known.field_mut)(product), delta))
         .map_err(|error| error.in_entry(&key))
 }

@@ -1,5 +1,6 @@
 //! How elements, keys and register values are encoded: byte for byte the same wherever it is done.
 
+use crate::payload::primitive::{PREFIX, primitive};
 use crate::payload::{self, ProtobufMessage};
 use crate::{Any, DecodeError};
 
@@ -63,22 +64,6 @@ impl<M: ProtobufMessage + Clone + std::fmt::Debug> CrdtValue for M {
             Some(name) => Err(DecodeError::unknown_type(any, [format!("{PREFIX}{name}")])),
             None => payload::decode(any),
         }
-    }
-}
-
-const PREFIX: &str = "p.cloudstate.io/";
-
-/// The protocol's name of the type, if it is a primitive.
-fn primitive<M: ProtobufMessage>() -> Option<&'static str> {
-    match (M::PACKAGE, M::NAME) {
-        ("google.protobuf", "StringValue") => Some("string"),
-        ("google.protobuf", "BytesValue") => Some("bytes"),
-        ("google.protobuf", "BoolValue") => Some("bool"),
-        ("google.protobuf", "Int32Value") => Some("int32"),
-        ("google.protobuf", "Int64Value") => Some("int64"),
-        ("google.protobuf", "FloatValue") => Some("float"),
-        ("google.protobuf", "DoubleValue") => Some("double"),
-        _ => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod eventing;
 mod http;
+mod imports;
+mod path_template;
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,11 +17,15 @@ use crate::registration::{Component, Host};
 /// Everything that is wrong, in the order of the components.
 pub(super) fn problems(components: &[Component], descriptors: &FileDescriptorSet) -> Vec<String> {
     let contract = Contract::index(descriptors);
-    let mut problems = contract.missing_imports();
+    let mut problems = imports::problems(contract.files);
+    let mut routes = http::Routes::default();
     for (index, component) in components.iter().enumerate() {
         problems.extend(storage_problems(component, &components[..index]));
         match contract.services.get(component.service) {
-            Some((file, service)) => problems.extend(contract.service_problems(component, file, service)),
+            Some((file, service)) => {
+                problems.extend(contract.service_problems(component, file, service));
+                problems.extend(routes.add(file, service));
+            }
             None => problems.push(format!(
                 "{}: its descriptor set has no service `{}`",
                 component.type_name, component.service
@@ -42,14 +48,11 @@ pub(super) fn services_without_entity(
     declared.filter(|name| !served.contains(name.as_str())).collect()
 }
 
-/// For each source of events whose subscribers take certain messages only: an event of another type stops all of them.
-pub(super) fn sources_without_catch_all(
-    components: &[Component],
-    descriptors: &FileDescriptorSet,
-) -> Vec<String> {
+/// What a proxy accepts, and what then comes as a surprise.
+pub(super) fn warnings(components: &[Component], descriptors: &FileDescriptorSet) -> Vec<String> {
     let contract = Contract::index(descriptors);
     let services = components.iter().filter_map(|component| contract.services.get(component.service));
-    services.flat_map(|(file, service)| eventing::without_catch_all(file, service)).collect()
+    services.flat_map(|(file, service)| eventing::warnings(file, service)).collect()
 }
 
 fn storage_problems(component: &Component, earlier: &[Component]) -> Vec<String> {
@@ -106,15 +109,6 @@ impl<'a> Contract<'a> {
             self.index_messages(&name, &message.nested_type);
             self.messages.insert(name, message);
         }
-    }
-
-    fn missing_imports(&self) -> Vec<String> {
-        let names: HashSet<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
-        let missing = |file: &'a FileDescriptorProto| {
-            let imports = file.dependency.iter().filter(|import| !names.contains(import.as_str()));
-            imports.map(|import| format!("{}: its import `{import}` is not in the descriptor set", file.name))
-        };
-        self.files.iter().flat_map(missing).collect()
     }
 
     fn service_problems(

@@ -37,7 +37,7 @@ impl<V> Persist<V> {
     pub fn reply<E, M>(self, message: M) -> CommandEffect<E, M>
     where
         E: EventSourcedEntity,
-        E::Event: From<V>,
+        V: EventOf<E>,
     {
         self.answer(Answer::Reply(message))
     }
@@ -47,7 +47,7 @@ impl<V> Persist<V> {
     pub fn then_reply<E, M>(self, message: impl FnOnce(&E) -> M + Send + 'static) -> CommandEffect<E, M>
     where
         E: EventSourcedEntity,
-        E::Event: From<V>,
+        V: EventOf<E>,
     {
         self.answer(Answer::ReplyAfter(Box::new(message)))
     }
@@ -56,7 +56,7 @@ impl<V> Persist<V> {
     pub fn forward<E, M>(self, call: ServiceCall<M>) -> CommandEffect<E, M>
     where
         E: EventSourcedEntity,
-        E::Event: From<V>,
+        V: EventOf<E>,
     {
         self.answer(Answer::Forward(call))
     }
@@ -64,13 +64,34 @@ impl<V> Persist<V> {
     fn answer<E, M>(self, answer: Answer<E, M>) -> CommandEffect<E, M>
     where
         E: EventSourcedEntity,
-        E::Event: From<V>,
+        V: EventOf<E>,
     {
         let events: Events<E::Event> = match self.events {
-            Events::One(event) => Events::One(event.into()),
-            Events::Several(events) => Events::Several(events.into_iter().map(Into::into).collect()),
+            Events::One(event) => Events::One(event.into_event()),
+            Events::Several(events) => Events::Several(events.into_iter().map(V::into_event).collect()),
         };
         CommandEffect::new(Change::Events(Box::new(events)), answer)
+    }
+}
+
+/// What the entity `E` can persist: what its `Event` can be made from.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no event of `{E}`",
+    label = "`{E}` does not persist this",
+    note = "what it persists are the messages in the variants of its `type Event`"
+)]
+pub trait EventOf<E: EventSourcedEntity> {
+    #[doc(hidden)]
+    fn into_event(self) -> E::Event;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: EventSourcedEntity, V> EventOf<E> for V
+where
+    E::Event: From<V>,
+{
+    fn into_event(self) -> E::Event {
+        self.into()
     }
 }
 

@@ -2,7 +2,7 @@ use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::event_sourced::Event;
+use crate::event_sourced::event::EventType;
 use crate::{Any, DecodeError};
 
 const PREFIX: &str = "json.cloudstate.io/";
@@ -50,7 +50,7 @@ impl<T: JsonType> Json<T> {
     pub fn to_any(&self) -> Result<Any, serde_json::Error> {
         let json = serde_json::to_vec(&self.0)?;
         // As the first field of a message.
-        Ok(Any { type_url: format!("{PREFIX}{}", T::NAME), value: json.encode_to_vec().into() })
+        Ok(Any { type_url: Self::type_name(), value: json.encode_to_vec().into() })
     }
 
     /// Reads a value.
@@ -58,17 +58,19 @@ impl<T: JsonType> Json<T> {
     /// # Errors
     /// When it has another name, or is no such JSON.
     pub fn from_any(any: &Any) -> Result<Self, DecodeError> {
-        if any.type_url.strip_prefix(PREFIX) != Some(T::NAME) {
-            return Err(DecodeError::unknown_type(any, [format!("{PREFIX}{}", T::NAME)]));
-        }
-        let json = <Vec<u8> as Message>::decode(any.value.clone())
-            .map_err(|cause| DecodeError::malformed(any, cause))?;
-        serde_json::from_slice(&json).map(Self).map_err(|cause| DecodeError::malformed(any, cause))
+        Self::decode_only(any)
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: JsonType> Event for Json<T> {
+impl<T: JsonType> EventType for Json<T> {
+    fn type_name() -> String {
+        format!("{PREFIX}{}", T::NAME)
+    }
+
+    fn is_type_of(stored: &Any) -> bool {
+        stored.type_url.strip_prefix(PREFIX) == Some(T::NAME)
+    }
+
     /// # Panics
     /// When JSON has no form for the value. Nothing is stored then, and the entity is loaded anew.
     fn encode(&self) -> Any {
@@ -76,13 +78,16 @@ impl<T: JsonType> Event for Json<T> {
     }
 
     fn decode(stored: &Any) -> Result<Self, DecodeError> {
-        Self::from_any(stored)
+        let json = <Vec<u8> as Message>::decode(stored.value.clone())
+            .map_err(|cause| DecodeError::malformed(stored, cause))?;
+        serde_json::from_slice(&json).map(Self).map_err(|cause| DecodeError::malformed(stored, cause))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_sourced::Event;
 
     #[derive(serde::Serialize, serde::Deserialize, Debug, PartialEq)]
     struct Greeting {

@@ -1,10 +1,10 @@
 use prost::bytes::Bytes;
 
 use super::{ProtobufMessage, decode_value};
-use crate::event_sourced::Event;
+use crate::event_sourced::event::EventType;
 use crate::{Any, DecodeError};
 
-const PREFIX: &str = "p.cloudstate.io/";
+pub(crate) const PREFIX: &str = "p.cloudstate.io/";
 
 /// A bare text, number, truth value or bytes, as the protocol stores and sends it for every language.
 ///
@@ -36,11 +36,14 @@ pub trait PrimitiveType: ProtobufMessage {
 }
 
 macro_rules! primitives {
-    ($($rust:ty = $name:literal;)*) => {$(
-        impl PrimitiveType for $rust {
+    ($($rust:ty = $name:literal;)*) => {
+        $(impl PrimitiveType for $rust {
             const PRIMITIVE: &'static str = $name;
-        }
-    )*};
+        })*
+
+        /// By the name of the wrapper message in `google.protobuf`.
+        const NAMES: &[(&str, &str)] = &[$((<$rust as prost::Name>::NAME, $name)),*];
+    };
 }
 
 primitives! {
@@ -54,11 +57,17 @@ primitives! {
     f64 = "double";
 }
 
+/// The protocol's name of a message that is a primitive: to prost those are messages, too, `StringValue` and its like.
+pub(crate) fn primitive<M: ProtobufMessage>() -> Option<&'static str> {
+    let is_wrapper = <() as prost::Name>::PACKAGE == M::PACKAGE;
+    NAMES.iter().find(|(wrapper, _)| is_wrapper && *wrapper == M::NAME).map(|(_, name)| *name)
+}
+
 impl<T: PrimitiveType> Primitive<T> {
     /// The value as it travels. A default value, such as `""` or 0, has no bytes.
     pub fn to_any(&self) -> Any {
         // The wrapper messages of protobuf are encoded just so; only their type URL differs.
-        Any { type_url: format!("{PREFIX}{}", T::PRIMITIVE), value: self.0.encode_to_vec().into() }
+        Any { type_url: Self::type_name(), value: self.0.encode_to_vec().into() }
     }
 
     /// Reads a value.
@@ -66,21 +75,25 @@ impl<T: PrimitiveType> Primitive<T> {
     /// # Errors
     /// When it has another type, or its bytes are malformed.
     pub fn from_any(any: &Any) -> Result<Self, DecodeError> {
-        if any.type_url.strip_prefix(PREFIX) != Some(T::PRIMITIVE) {
-            return Err(DecodeError::unknown_type(any, [format!("{PREFIX}{}", T::PRIMITIVE)]));
-        }
-        decode_value(any).map(Self)
+        Self::decode_only(any)
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: PrimitiveType> Event for Primitive<T> {
+impl<T: PrimitiveType> EventType for Primitive<T> {
+    fn type_name() -> String {
+        format!("{PREFIX}{}", T::PRIMITIVE)
+    }
+
+    fn is_type_of(stored: &Any) -> bool {
+        stored.type_url.strip_prefix(PREFIX) == Some(T::PRIMITIVE)
+    }
+
     fn encode(&self) -> Any {
         self.to_any()
     }
 
     fn decode(stored: &Any) -> Result<Self, DecodeError> {
-        Self::from_any(stored)
+        decode_value(stored).map(Self)
     }
 }
 

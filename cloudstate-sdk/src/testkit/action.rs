@@ -1,40 +1,47 @@
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 
 use cloudstate_proto as proto;
 use cloudstate_proto::action::{ActionResponse, action_response::Response};
 use cloudstate_proto::client_action::Action;
+use futures_core::Stream;
 
 use super::Answer;
 use super::caller::TERMS;
 use crate::action::call::{Call, Decision, Input, Shape};
 use crate::action::host::Host as _;
 use crate::action::responses::{Running, failed, response};
-use crate::action::{ActionService, Handler, StreamExt as _};
+use crate::action::{ActionService, DuplexCall, Handler, RequestsCall, StreamExt as _};
 use crate::payload::ProtobufMessage;
-use crate::{Context, Entity, Failure, Metadata, Reply, Service, ServiceCall, StreamReply};
+use crate::{Context, Entity, Failure, Metadata, Reply, Service, ServiceCall, StreamCall, StreamReply};
 
-/// Calls the unary rpcs of an action as a proxy would, without network.
+/// Calls the rpcs of an action as a proxy would, without network.
 ///
 /// Requests and replies go through their encoded form, and handlers are found by the name of their rpc, so a test meets
-/// what happens in production. Handlers of streamed rpcs are called directly, with
-/// [`Requests::from_messages`](crate::action::Requests::from_messages); [`Outcome`] reads what they return.
+/// what happens in production. It decides when requests come, when replies are asked for, and when the caller goes away.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/generated/cloudstate.rs"));
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/sums.rs"));
-/// use cloudstate_sdk::action::testkit::{Outcome, TestKit};
+/// use cloudstate_sdk::action::testkit::TestKit;
 ///
 /// # #[tokio::main]
 /// # async fn main() {
-/// let sums = TestKit::new(Sums);
-/// assert_eq!(sums.call(sums::square(Number { value: 3 })).await.reply().value, 9);
-/// assert_eq!(sums.call(sums::square(Number { value: i64::MAX })).await.failure().code, Code::InvalidArgument);
+/// let kit = TestKit::new(Sums);
+/// assert_eq!(kit.call(sums::square(Number { value: 3 })).await.reply().value, 9);
+/// assert_eq!(kit.call(sums::square(Number { value: i64::MAX })).await.failure().code, Code::InvalidArgument);
 ///
 /// let numbers = Requests::from_messages([Number { value: 1 }, Number { value: 2 }]);
-/// let sums = Outcome::all(sums::Action::running(&Sums, numbers, &Context::default()).await).await;
-/// assert_eq!(sums.iter().map(|sum| sum.reply().value).collect::<Vec<_>>(), [1, 3]);
+/// assert_eq!(kit.call(sums::sum(numbers)).await.reply().value, 3);
+///
+/// let mut replies = kit.stream(sums::count_to(Count { to: 3 }));
+/// assert_eq!(replies.next().await.unwrap().reply().value, 1);
+/// // The caller goes away: what is left of the handler's stream is dropped.
+/// drop(replies);
 /// # }
 /// ```
 pub struct TestKit<A> {
@@ -55,21 +62,133 @@ impl<A: ActionService + Handler + Entity> TestKit<A> {
         self
     }
 
-    /// Calls an rpc, and returns what its handler did.
+    /// Calls an rpc with one reply, and returns what its handler did. The caller goes away when the future is dropped.
     ///
     /// # Panics
     /// When the call is for another service than that of the action.
-    pub async fn call<R: ProtobufMessage>(&self, call: ServiceCall<R>) -> Outcome<R> {
-        assert_eq!(
-            call.service(),
-            A::Service::NAME,
-            "the call is for another service than that of the action"
-        );
-        let context =
-            Context::default().with_command_name(call.command()).with_metadata(self.metadata.clone());
-        let call = Call::new(context, Shape::Unary, Input::One(Some(call.payload().clone())));
+    pub async fn call<C: OneReply>(&self, call: C) -> Outcome<C::Reply> {
+        Outcome::read(self.start(call.into_parts()).only().await)
+    }
+
+    /// Calls an rpc with a stream of replies. The caller goes away when the outcomes are dropped.
+    ///
+    /// # Panics
+    /// When the call is for another service than that of the action.
+    pub fn stream<C: ManyReplies>(&self, call: C) -> Outcomes<C::Reply> {
+        Outcomes { running: self.start(call.into_parts()), reply: PhantomData }
+    }
+
+    fn start(&self, parts: Parts) -> Running {
+        let Parts { service, command, shape, input } = parts;
+        assert_eq!(service, A::Service::NAME, "the call is for another service than that of the action");
+        let context = Context::default().with_command_name(command).with_metadata(self.metadata.clone());
+        let call = Call::new(context, shape, input);
         let action = Arc::clone(&self.action);
-        Outcome::read(Running::start(TERMS, || action.hosted().handle(call)).only().await)
+        Running::start(TERMS, || action.hosted().handle(call))
+    }
+}
+
+/// A call with one reply: what the generated functions make of such rpcs.
+pub trait OneReply: IntoParts {
+    /// What is replied.
+    type Reply: ProtobufMessage;
+}
+
+/// A call with a stream of replies: what the generated functions make of such rpcs.
+pub trait ManyReplies: IntoParts {
+    /// What is replied.
+    type Reply: ProtobufMessage;
+}
+
+impl<R: ProtobufMessage> OneReply for ServiceCall<R> {
+    type Reply = R;
+}
+
+impl<R: ProtobufMessage> OneReply for RequestsCall<R> {
+    type Reply = R;
+}
+
+impl<R: ProtobufMessage> ManyReplies for StreamCall<R> {
+    type Reply = R;
+}
+
+impl<R: ProtobufMessage> ManyReplies for DuplexCall<R> {
+    type Reply = R;
+}
+
+mod parts {
+    //! What a call consists of is nobody's business.
+    use crate::action::call::{Input, Shape};
+
+    #[allow(missing_debug_implementations)]
+    pub struct Parts {
+        pub(super) service: String,
+        pub(super) command: String,
+        pub(super) shape: Shape,
+        pub(super) input: Input,
+    }
+
+    pub trait IntoParts {
+        fn into_parts(self) -> Parts;
+    }
+}
+
+use parts::{IntoParts, Parts};
+
+impl Parts {
+    fn of_one<R>(call: &ServiceCall<R>, shape: Shape) -> Self {
+        let (service, command) = (call.service().to_owned(), call.command().to_owned());
+        Self { service, command, shape, input: Input::One(Some(call.payload().clone())) }
+    }
+
+    fn of_many<R>(call: RequestsCall<R>, shape: Shape) -> Self {
+        let (service, command) = (call.service.to_owned(), call.command.to_owned());
+        Self { service, command, shape, input: Input::Many(call.requests) }
+    }
+}
+
+impl<R> IntoParts for ServiceCall<R> {
+    fn into_parts(self) -> Parts {
+        Parts::of_one(&self, Shape::Unary)
+    }
+}
+
+impl<R> IntoParts for StreamCall<R> {
+    fn into_parts(self) -> Parts {
+        Parts::of_one(&self.call, Shape::StreamedOut)
+    }
+}
+
+impl<R> IntoParts for RequestsCall<R> {
+    fn into_parts(self) -> Parts {
+        Parts::of_many(self, Shape::StreamedIn)
+    }
+}
+
+impl<R> IntoParts for DuplexCall<R> {
+    fn into_parts(self) -> Parts {
+        Parts::of_many(self.0, Shape::Streamed)
+    }
+}
+
+/// The answers of a streamed call, as a [`Stream`]: each is computed when it is asked for. An answer that
+/// [closes the call](Outcome::closes_call) is the last.
+pub struct Outcomes<R> {
+    running: Running,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: ProtobufMessage> Stream for Outcomes<R> {
+    type Item = Outcome<R>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Outcome<R>>> {
+        Pin::new(&mut self.running).poll_next(context).map(|next| next.map(Outcome::read))
+    }
+}
+
+impl<R> fmt::Debug for Outcomes<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcomes").finish_non_exhaustive()
     }
 }
 

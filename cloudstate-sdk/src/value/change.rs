@@ -39,7 +39,8 @@ impl<M: 'static> StateChange<M> {
     /// Answers with `message`.
     pub fn reply<E, R>(self, message: R) -> CommandEffect<E, R>
     where
-        E: Handler<State = M>,
+        E: Handler,
+        M: StateOf<E>,
     {
         self.answer(Answer::Reply(message))
     }
@@ -48,7 +49,8 @@ impl<M: 'static> StateChange<M> {
     /// entity. A closure has to name its parameter's type: `|now: &Self| ..`.
     pub fn then_reply<E, R>(self, message: impl FnOnce(&E) -> R + Send + 'static) -> CommandEffect<E, R>
     where
-        E: Handler<State = M>,
+        E: Handler,
+        M: StateOf<E>,
     {
         self.answer(Answer::ReplyAfter(Box::new(message)))
     }
@@ -56,21 +58,41 @@ impl<M: 'static> StateChange<M> {
     /// Lets another rpc of this user function answer the caller, once the change is stored.
     pub fn forward<E, R>(self, call: ServiceCall<R>) -> CommandEffect<E, R>
     where
-        E: Handler<State = M>,
+        E: Handler,
+        M: StateOf<E>,
     {
         self.answer(Answer::Forward(call))
     }
 
     fn answer<E, R>(self, answer: Answer<E, R>) -> CommandEffect<E, R>
     where
-        E: Handler<State = M>,
+        E: Handler,
+        M: StateOf<E>,
     {
         let change = match self.action {
             None => Change::None,
-            Some(StateAction::Update(value)) => Change::Update(Box::new(Some(value))),
+            Some(StateAction::Update(value)) => Change::Update(Box::new(Some(value.into_state()))),
             Some(StateAction::Delete) => Change::Delete,
         };
         CommandEffect::new(change, answer)
+    }
+}
+
+/// What the entity `E` stores.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what `{E}` stores",
+    label = "`{E}` stores another message",
+    note = "a value entity stores the message of its one field that is no `#[cloudstate(dependency)]`"
+)]
+pub trait StateOf<E: Handler> {
+    #[doc(hidden)]
+    fn into_state(self) -> E::State;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Handler<State = M>, M> StateOf<E> for M {
+    fn into_state(self) -> M {
+        self
     }
 }
 

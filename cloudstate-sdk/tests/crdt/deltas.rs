@@ -117,16 +117,26 @@ fn an_or_set_sends_the_difference() {
         },
         "Δ(rm{z} add{q})",
     );
-    // Nothing is cleared that was not said to be: others may have added elements meanwhile.
-    sends(&mut or_set(["a"]), |set| assert!(set.remove("a")), "Δ(rm{a})");
+    // To remove the only element is to clear the set, as in every language.
+    sends(&mut or_set(["a"]), |set| assert!(set.remove("a")), "Δ(clear)");
+    sends(
+        &mut or_set(["a", "b"]),
+        |set| {
+            set.remove("b");
+            set.remove("a");
+            add(set, ["x"]);
+        },
+        "Δ(clear add{x})",
+    );
     sends(
         &mut or_set([]),
         |set| {
             add(set, ["a"]);
             set.remove("a");
         },
-        "-",
+        "Δ(clear)",
     );
+    sends(&mut or_set(["a", "b"]), |set| set.retain(|_| false), "Δ(clear)");
     sends(&mut or_set(["a", "b", "c"]), |set| set.retain(|element| element == "b"), "Δ(rm{a,c})");
 }
 
@@ -300,7 +310,7 @@ fn convenient_maps_are_maps() {
             assert!(tags.remove_value("tea", "hot"));
             assert!(!tags.remove_value("milk", "hot"));
         },
-        "Δ(upd{tea: Δ(rm{hot})})",
+        "Δ(upd{tea: Δ(clear)})",
     );
     assert_eq!(tags.values_of("tea").count(), 0);
 }

@@ -33,8 +33,7 @@ impl event_log_subscriber_model::Action for EventLogSubscriberModel {
     }
 
     async fn process_any_event(&self, event: Any, context: &Context) -> Reply<Self, Response> {
-        let event = Json::from_any(&event).map_err(|error| Failure::data_loss(error.to_string()))?;
-        let Json(JsonMessage { message }) = event;
+        let Json(JsonMessage { message }) = Json::from_any(&event)?;
         Ok(Response { id: entity(context), message }.into())
     }
 }

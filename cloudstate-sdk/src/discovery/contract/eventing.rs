@@ -73,8 +73,33 @@ pub(super) fn service_problems(file: &FileDescriptorProto, service: &ServiceDesc
     service.method.iter().enumerate().filter_map(taken).collect()
 }
 
+/// What works, but not as one might think.
+pub(super) fn warnings(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
+    let mut warnings = without_catch_all(file, service);
+    warnings.extend(only_published(file, service));
+    warnings
+}
+
+/// Rpcs that publish what clients call them for.
+fn only_published(
+    file: &FileDescriptorProto,
+    service: &ServiceDescriptorProto,
+) -> impl Iterator<Item = String> {
+    let name_of_service = full_name(&file.package, &service.name);
+    let is_only_published = |method: &&MethodDescriptorProto| {
+        eventing(method).is_some_and(|eventing| eventing.out.is_some() && eventing.r#in.is_none())
+    };
+    service.method.iter().filter(is_only_published).map(move |method| {
+        format!(
+            "{}: {name_of_service}.{}: it has an `eventing.out` and no `eventing.in`: the original proxy then starts no \
+             consumer of any service, so that nobody gets events; publish from an rpc that an event comes to",
+            file.name, method.name
+        )
+    })
+}
+
 /// For each source whose subscribers take certain messages only: an event of another type stops all of them.
-pub(super) fn without_catch_all(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
+fn without_catch_all(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
     let mut takes_any: BTreeMap<&str, bool> = BTreeMap::new();
     for method in &service.method {
         if let Some(source) = subscription(method).and_then(|subscription| subscription.source.as_ref()) {

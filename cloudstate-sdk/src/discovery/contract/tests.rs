@@ -47,7 +47,7 @@ fn descriptors() -> FileDescriptorSet {
         FieldDescriptorProto { type_name: ".shop.Order.Address".into(), ..field("to", Type::Message) };
     let order = DescriptorProto {
         name: "Order".into(),
-        field: vec![key, field("count", Type::Int32), tags, address],
+        field: vec![key, field("count", Type::Int32), tags, address, field("size", Type::Enum)],
         nested_type: vec![DescriptorProto {
             name: "Address".into(),
             field: vec![field("city", Type::String)],
@@ -164,6 +164,8 @@ fn http_rules_name_fields_that_exist() {
             "the HTTP path `/{x}` binds `x`, which is no field of `Order`",
         ),
         (get("/{id}/{id}"), "the HTTP path `/{id}/{id}` binds `id` twice"),
+        (get("/{size}"), "the HTTP path `/{size}` binds `size`, which is an enum, not a scalar"),
+        (get("/{id"), "the HTTP path `/{id` has a `{` without a `}`"),
         (HttpRule { body: "tags".into(), ..get("/") }, "the HTTP body is `tags`, which is a repeated field"),
     ] {
         assert_eq!(with_rule(rule), [format!("shop.proto: shop.Shop.Buy: {problem}")]);
@@ -380,9 +382,8 @@ fn an_event_is_for_one_rpc_of_a_service() {
 fn a_source_of_events_needs_a_subscriber_that_takes_all() {
     let mut descriptors = descriptors();
     buy_of(&mut descriptors).options = options(Some(event_log("carts")), None);
-    let warnings = sources_without_catch_all(&[shop_action()], &descriptors);
     assert_eq!(
-        warnings,
+        warnings(&[shop_action()], &descriptors),
         [
             "shop.proto: no rpc of shop.Shop takes every event of `carts`: one of a type that none takes stops the \
           subscription; add an rpc that takes `google.protobuf.Any`"
@@ -392,9 +393,97 @@ fn a_source_of_events_needs_a_subscriber_that_takes_all() {
     let mut any = buy_of(&mut descriptors).clone();
     any.input_type = ".google.protobuf.Any".into();
     descriptors.file[0].service[0].method.push(any);
-    assert_eq!(sources_without_catch_all(&[shop_action()], &descriptors), [""; 0]);
+    assert_eq!(warnings(&[shop_action()], &descriptors), [""; 0]);
 }
 
 fn buy_of(descriptors: &mut FileDescriptorSet) -> &mut MethodDescriptorProto {
     &mut descriptors.file[0].service[0].method[0]
+}
+
+#[test]
+fn an_rpc_that_is_only_published_is_pointed_out() {
+    let mut descriptors = descriptors();
+    buy_of(&mut descriptors).options = options(None, Some(to_topic("bills")));
+    assert_eq!(problems(&[shop_action()], &descriptors), [""; 0]);
+    assert_eq!(
+        warnings(&[shop_action()], &descriptors),
+        [
+            "shop.proto: shop.Shop.Buy: it has an `eventing.out` and no `eventing.in`: the original proxy then starts no \
+             consumer of any service, so that nobody gets events; publish from an rpc that an event comes to"
+        ]
+    );
+}
+
+#[test]
+fn imports_do_not_lead_back() {
+    let cyclic = |imports: &[(&str, &[&str])]| {
+        let mut descriptors = descriptors();
+        for (name, dependencies) in imports {
+            descriptors.file.push(FileDescriptorProto {
+                name: (*name).into(),
+                dependency: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+                ..Default::default()
+            });
+        }
+        descriptors.file[0].dependency.push("a.proto".into());
+        problems(&[shop()], &descriptors)
+    };
+    let none = [""; 0];
+    assert_eq!(
+        cyclic(&[("a.proto", &["b.proto", "c.proto"]), ("b.proto", &["c.proto"]), ("c.proto", &[])]),
+        none
+    );
+    assert_eq!(
+        cyclic(&[("a.proto", &["b.proto"]), ("b.proto", &["c.proto"]), ("c.proto", &["b.proto"])]),
+        ["b.proto: its imports lead back to it: b.proto -> c.proto -> b.proto"]
+    );
+    assert_eq!(
+        cyclic(&[("a.proto", &["a.proto"])]),
+        ["a.proto: its imports lead back to it: a.proto -> a.proto"]
+    );
+    assert_eq!(
+        cyclic(&[("a.proto", &["shop.proto"])]),
+        ["a.proto: its imports lead back to it: a.proto -> shop.proto -> a.proto"]
+    );
+}
+
+#[test]
+fn a_route_leads_to_one_rpc() {
+    let put = |path: &str| HttpRule { pattern: Some(Pattern::Put(path.into())), ..Default::default() };
+    let any = |path: &str| {
+        let custom = CustomHttpPattern { kind: "*".into(), path: path.into() };
+        HttpRule { pattern: Some(Pattern::Custom(custom)), ..Default::default() }
+    };
+    for (first, second, route) in [
+        (get("/shop/{id}"), get("/shop/{count}"), Some("GET /shop/{count}")),
+        (get("/shop/{id}"), get("/shop/*"), Some("GET /shop/*")),
+        (get("/shop/{id}"), any("/shop/{id}"), Some("* /shop/{id}")),
+        (any("/shop"), put("/shop"), Some("PUT /shop")),
+        (
+            HttpRule { additional_bindings: vec![put("/a")], ..get("/b") },
+            HttpRule { additional_bindings: vec![put("/a")], ..get("/c") },
+            Some("PUT /a"),
+        ),
+        (get("/shop/{id}"), put("/shop/{id}"), None),
+        (get("/shop/{id}"), get("/shop/{id}:buy"), None),
+        (get("/shop/{id}"), get("/shop/mine"), None),
+    ] {
+        let found = after(|file| {
+            let methods = &mut file.service[0].method;
+            let http = |rule| Some(MethodOptions { http: Some(rule), ..Default::default() });
+            methods[0].options = http(first);
+            methods.push(MethodDescriptorProto {
+                name: "Return".into(),
+                options: http(second),
+                ..methods[0].clone()
+            });
+        });
+        let expected = route.map(|route| {
+            format!(
+                "shop.proto: shop.Shop.Return: its HTTP route `{route}` is that of shop.Shop.Buy already; a request \
+                 cannot be for both"
+            )
+        });
+        assert_eq!(found, Vec::from_iter(expected));
+    }
 }

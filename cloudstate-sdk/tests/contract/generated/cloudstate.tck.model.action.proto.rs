@@ -425,7 +425,17 @@ pub mod action_tck_model {
             &command,
         )
     }
-    /// Calls `ProcessStreamedOut`: for tests.
+    /// Calls `ProcessStreamedIn`: for tests.
+    pub fn process_streamed_in(
+        commands: ::cloudstate_sdk::action::Requests<super::Request>,
+    ) -> ::cloudstate_sdk::action::RequestsCall<super::Response> {
+        ::cloudstate_sdk::action::RequestsCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "ProcessStreamedIn",
+            commands,
+        )
+    }
+    /// Calls `ProcessStreamedOut`: for forwards and tests.
     pub fn process_streamed_out(
         command: super::Request,
     ) -> ::cloudstate_sdk::StreamCall<super::Response> {
@@ -433,6 +443,16 @@ pub mod action_tck_model {
             <Service as ::cloudstate_sdk::Service>::NAME,
             "ProcessStreamedOut",
             &command,
+        )
+    }
+    /// Calls `ProcessStreamed`: for tests.
+    pub fn process_streamed(
+        commands: ::cloudstate_sdk::action::Requests<super::Request>,
+    ) -> ::cloudstate_sdk::action::DuplexCall<super::Response> {
+        ::cloudstate_sdk::action::DuplexCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "ProcessStreamed",
+            commands,
         )
     }
 }

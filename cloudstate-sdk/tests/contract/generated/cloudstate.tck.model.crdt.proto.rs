@@ -908,7 +908,7 @@ pub mod crdt_tck_model {
             &command,
         )
     }
-    /// Calls `ProcessStreamed`: for tests.
+    /// Calls `ProcessStreamed`: for forwards and tests.
     pub fn process_streamed(
         command: super::StreamedRequest,
     ) -> ::cloudstate_sdk::StreamCall<super::Response> {

@@ -502,7 +502,7 @@ pub mod event_log_subscriber_model {
             &command,
         )
     }
-    /// Calls `ProcessEventTwo`: for tests.
+    /// Calls `ProcessEventTwo`: for forwards and tests.
     pub fn process_event_two(
         command: super::EventTwo,
     ) -> ::cloudstate_sdk::StreamCall<super::Response> {

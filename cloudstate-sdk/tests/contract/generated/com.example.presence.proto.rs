@@ -419,7 +419,7 @@ pub mod presence {
             &command,
         )
     }
-    /// Calls `Stay`: for tests.
+    /// Calls `Stay`: for forwards and tests.
     pub fn stay(command: super::Visit) -> ::cloudstate_sdk::StreamCall<()> {
         ::cloudstate_sdk::StreamCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,
@@ -427,7 +427,7 @@ pub mod presence {
             &command,
         )
     }
-    /// Calls `Watch`: for tests.
+    /// Calls `Watch`: for forwards and tests.
     pub fn watch(command: super::Visit) -> ::cloudstate_sdk::StreamCall<super::Online> {
         ::cloudstate_sdk::StreamCall::new(
             <Service as ::cloudstate_sdk::Service>::NAME,

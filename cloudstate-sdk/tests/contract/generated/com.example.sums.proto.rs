@@ -288,7 +288,17 @@ pub mod sums {
             &command,
         )
     }
-    /// Calls `CountTo`: for tests.
+    /// Calls `Sum`: for tests.
+    pub fn sum(
+        commands: ::cloudstate_sdk::action::Requests<super::Number>,
+    ) -> ::cloudstate_sdk::action::RequestsCall<super::Number> {
+        ::cloudstate_sdk::action::RequestsCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "Sum",
+            commands,
+        )
+    }
+    /// Calls `CountTo`: for forwards and tests.
     pub fn count_to(
         command: super::Count,
     ) -> ::cloudstate_sdk::StreamCall<super::Number> {
@@ -296,6 +306,16 @@ pub mod sums {
             <Service as ::cloudstate_sdk::Service>::NAME,
             "CountTo",
             &command,
+        )
+    }
+    /// Calls `Running`: for tests.
+    pub fn running(
+        commands: ::cloudstate_sdk::action::Requests<super::Number>,
+    ) -> ::cloudstate_sdk::action::DuplexCall<super::Number> {
+        ::cloudstate_sdk::action::DuplexCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "Running",
+            commands,
         )
     }
 }
@@ -566,6 +586,16 @@ pub mod numbers {
             <Service as ::cloudstate_sdk::Service>::NAME,
             "OnNumber",
             &command,
+        )
+    }
+    /// Calls `OnNumbers`: for tests.
+    pub fn on_numbers(
+        commands: ::cloudstate_sdk::action::Requests<super::Number>,
+    ) -> ::cloudstate_sdk::action::DuplexCall<super::Number> {
+        ::cloudstate_sdk::action::DuplexCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "OnNumbers",
+            commands,
         )
     }
     /// Calls `OnOther`: for forwards, side effects and tests.

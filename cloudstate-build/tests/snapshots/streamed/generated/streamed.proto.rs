@@ -371,7 +371,17 @@ pub mod sums {
             &command,
         )
     }
-    /// Calls `CountTo`: for tests.
+    /// Calls `Sum`: for tests.
+    pub fn sum(
+        commands: ::cloudstate_sdk::action::Requests<super::Number>,
+    ) -> ::cloudstate_sdk::action::RequestsCall<super::Number> {
+        ::cloudstate_sdk::action::RequestsCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "Sum",
+            commands,
+        )
+    }
+    /// Calls `CountTo`: for forwards and tests.
     pub fn count_to(
         command: super::Number,
     ) -> ::cloudstate_sdk::StreamCall<super::Number> {
@@ -379,6 +389,16 @@ pub mod sums {
             <Service as ::cloudstate_sdk::Service>::NAME,
             "CountTo",
             &command,
+        )
+    }
+    /// Calls `Running`: for tests.
+    pub fn running(
+        commands: ::cloudstate_sdk::action::Requests<super::Number>,
+    ) -> ::cloudstate_sdk::action::DuplexCall<super::Number> {
+        ::cloudstate_sdk::action::DuplexCall::new(
+            <Service as ::cloudstate_sdk::Service>::NAME,
+            "Running",
+            commands,
         )
     }
     /// Calls `OnNumber`: for forwards, side effects and tests.

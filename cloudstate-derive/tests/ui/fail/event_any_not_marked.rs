@@ -1,0 +1,9 @@
+include!("../parts/contract.rs");
+
+#[derive(Event)]
+pub enum CartEvent {
+    Added(domain::ItemAdded),
+    Other(Any),
+}
+
+fn main() {}
