@@ -11,6 +11,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("apply_forgotten", "the signature of every handler names the entity's error type"),
     ("value_error_forgotten", "the signature of every handler names the entity's error type"),
     ("action_service_forgotten", "the signature of every handler names the action's error type"),
+    ("value_state_behind_an_alias", "each handler that stores a message is reported, too"),
     ("action_not_sync", "the future of every handler shares the action"),
 ];
 

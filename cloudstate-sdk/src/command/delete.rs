@@ -2,7 +2,8 @@
 
 use super::reply::{Answer, Change};
 use super::{CommandEffect, Effect, ServiceCall};
-use crate::Entity;
+use crate::crdt::{self, CrdtEntity};
+use crate::value::{self, ValueEntity};
 
 impl Effect {
     /// Deletes the entity. Go on with [`reply`](Deletion::reply), [`then_reply`](Deletion::then_reply) or
@@ -22,13 +23,13 @@ pub struct Deletion(());
 
 impl Deletion {
     /// Answers with `message`.
-    pub fn reply<E: Entity<Kind: Deletable>, M>(self, message: M) -> CommandEffect<E, M> {
+    pub fn reply<E: Deletable<K>, M, K>(self, message: M) -> CommandEffect<E, M> {
         CommandEffect::new(Change::Delete, Answer::Reply(message))
     }
 
     /// Answers with what the entity says after the deletion: `.then_reply(Self::view)`, where `view` is a method of the
     /// entity. A closure has to name its parameter's type: `|now: &Self| ..`.
-    pub fn then_reply<E: Entity<Kind: Deletable>, M>(
+    pub fn then_reply<E: Deletable<K>, M, K>(
         self,
         message: impl FnOnce(&E) -> M + Send + 'static,
     ) -> CommandEffect<E, M> {
@@ -36,18 +37,21 @@ impl Deletion {
     }
 
     /// Lets another rpc of this user function answer the caller, once the entity is deleted.
-    pub fn forward<E: Entity<Kind: Deletable>, M>(self, call: ServiceCall<M>) -> CommandEffect<E, M> {
+    pub fn forward<E: Deletable<K>, M, K>(self, call: ServiceCall<M>) -> CommandEffect<E, M> {
         CommandEffect::new(Change::Delete, Answer::Forward(call))
     }
 }
 
-/// A kind of entity that commands can delete.
+/// An entity that commands can delete: of a kind `K` that knows deletion.
 #[diagnostic::on_unimplemented(
-    message = "an entity of this kind cannot be deleted",
-    label = "only value and CRDT entities can",
+    message = "`{Self}` cannot be deleted",
+    label = "only value and CRDT entities can be deleted",
     note = "the events of an event sourced entity are kept for ever; one of them may say that it is closed"
 )]
-pub trait Deletable {}
+pub trait Deletable<K> {}
 
-impl Deletable for crate::value::Kind {}
-impl Deletable for crate::crdt::Kind {}
+#[diagnostic::do_not_recommend]
+impl<E: ValueEntity> Deletable<value::Kind> for E {}
+
+#[diagnostic::do_not_recommend]
+impl<E: CrdtEntity> Deletable<crdt::Kind> for E {}

@@ -148,6 +148,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What was sent, or stored, cannot be read: [`Code::InvalidArgument`].
+#[diagnostic::do_not_recommend]
 impl From<DecodeError> for Failure {
     fn from(error: DecodeError) -> Self {
         Self::invalid_argument(error.to_string())

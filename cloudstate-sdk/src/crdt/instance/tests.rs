@@ -16,17 +16,6 @@ const TERMS: Terms = Terms { max_reply_size: MAX_REPLY_SIZE, status_codes: false
 #[derive(Default)]
 struct Room(ORSet<String>);
 
-impl crate::Service for Room {
-    const NAME: &'static str = "Room";
-    const DESCRIPTORS: &'static [u8] = &[];
-}
-
-impl crate::Entity for Room {
-    type Service = Self;
-    type Kind = crdt::Kind;
-    const PERSISTENCE_ID: &'static str = "room";
-}
-
 impl CrdtEntity for Room {
     type Error = Failure;
 }
