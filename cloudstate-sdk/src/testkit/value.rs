@@ -8,10 +8,10 @@ use cloudstate_proto::valueentity::{ValueEntityInit, ValueEntityInitState, Value
 
 use super::Answer;
 use super::caller::{Caller, TERMS, expect_no_fault, expect_readable};
-use crate::payload::{self, ProtobufMessage};
+use crate::payload::ProtobufMessage;
 use crate::registration::Create;
 use crate::value::instance::Instance;
-use crate::value::{Handler, StateAction, ValueEntity};
+use crate::value::{Handler, StateAction, StateMessage, ValueEntity};
 use crate::{Any, Context, Entity, Metadata, Service, ServiceCall};
 
 /// Runs one value entity as a proxy would, without network, runtime or storage.
@@ -80,7 +80,7 @@ impl<E: ValueEntity + Handler + Entity> TestKit<E> {
     #[must_use]
     #[track_caller]
     pub fn given(mut self, value: E::State) -> Self {
-        self.stored = Some(payload::encode(&value));
+        self.stored = Some(value.encode());
         self.instance = load(&self.caller.entity_id, &self.create, self.stored.clone());
         self
     }
@@ -134,7 +134,7 @@ impl<E: Handler, R: ProtobufMessage> Outcome<E, R> {
     fn read(reply: ValueEntityReply) -> Self {
         let state_action = reply.state_action.and_then(|action| action.action).map(|action| match action {
             Action::Update(update) => {
-                StateAction::Update(expect_readable(payload::decode(&update.value.unwrap_or_default())))
+                StateAction::Update(expect_readable(StateMessage::decode(&update.value.unwrap_or_default())))
             }
             Action::Delete(_) => StateAction::Delete,
         });

@@ -1,10 +1,9 @@
 //! Effects that replace the value, or decide late what becomes of it.
 
-use super::Handler;
+use super::{Handler, StateMessage};
 use crate::Any;
 use crate::command::reply::{Answer, Change};
 use crate::command::{CommandEffect, Effect, ServiceCall};
-use crate::payload;
 
 impl Effect {
     /// Stores a value in place of the present one. Go on with [`reply`](StateChange::reply),
@@ -108,7 +107,7 @@ pub(crate) trait PendingUpdate<E>: Send {
 
 impl<E: Handler> PendingUpdate<E> for Option<E::State> {
     fn encode(&self) -> Option<Any> {
-        self.as_ref().map(payload::encode)
+        self.as_ref().map(StateMessage::encode)
     }
 
     fn swap_with(&mut self, entity: &mut E) {

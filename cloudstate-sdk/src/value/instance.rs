@@ -6,14 +6,14 @@ use cloudstate_proto::valueentity::{
     value_entity_action::Action, value_entity_stream_in::Message,
 };
 
-use super::{Handler, PendingUpdate, ValueEntity};
+use super::{Handler, PendingUpdate, StateMessage, ValueEntity};
 use crate::command::dispatch::RawAnswer;
 use crate::command::reply::Change;
 use crate::command::{CommandError, SideEffect};
 use crate::conversation::{Exchange, Terms, answer};
 use crate::fault::{Fault, contain};
 use crate::registration::Create;
-use crate::{Any, Failure, payload};
+use crate::{Any, Failure};
 
 /// An entity, and what was agreed with its proxy.
 pub(crate) struct Instance<E> {
@@ -57,7 +57,7 @@ impl<E: ValueEntity + Handler> Instance<E> {
     }
 
     fn restore(&mut self, stored: &Any) -> Result<(), Fault> {
-        let value = payload::decode(stored).map_err(|error| {
+        let value = StateMessage::decode(stored).map_err(|error| {
             let id = self.exchange.context().entity_id();
             Fault::hydration(format!("cannot restore the value of entity `{id}`: {error}"))
         })?;
