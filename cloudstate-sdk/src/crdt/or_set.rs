@@ -96,12 +96,13 @@ impl<T: CrdtValue> ORSet<T> {
         true
     }
 
-    /// Removes `value`. False if it was not there. To remove the only element is to [`clear`](Self::clear) the set.
+    /// Removes `value`. False if it was not there. To remove the only element is to [`clear`](Self::clear) the set, unless
+    /// the same command has added it.
     pub fn remove(&mut self, value: &(impl LookupOf<T> + ?Sized)) -> bool {
         self.remove_key(Encoded(value.encoded()))
     }
 
-    /// Removes the elements that `keep` is false for. When none stays, the set is [cleared](Self::clear).
+    /// Removes the elements that `keep` is false for. When the last goes, the set is [cleared](Self::clear).
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         let others = self.elements.keys().zip(self.elements.values()).filter(|(_, value)| !keep(value));
         let keys: Vec<Encoded> = others.map(|(key, _)| key.clone()).collect();
@@ -118,13 +119,13 @@ impl<T: CrdtValue> ORSet<T> {
     }
 
     fn remove_key(&mut self, key: Encoded) -> bool {
-        if self.elements.has_only(&key) {
+        if self.changes.added.remove(&key) {
+            self.elements.take(&key);
+        } else if self.elements.has_only(&key) {
             // What the other languages send, too.
             self.clear();
-            return true;
-        }
-        let Some(element) = self.elements.take(&key) else { return false };
-        if !self.changes.added.remove(&key) {
+        } else {
+            let Some(element) = self.elements.take(&key) else { return false };
             self.changes.removed.put(key, element);
         }
         true

@@ -134,7 +134,7 @@ fn an_or_set_sends_the_difference() {
             add(set, ["a"]);
             set.remove("a");
         },
-        "Δ(clear)",
+        "-",
     );
     sends(&mut or_set(["a", "b"]), |set| set.retain(|_| false), "Δ(clear)");
     sends(&mut or_set(["a", "b", "c"]), |set| set.retain(|element| element == "b"), "Δ(rm{a,c})");
