@@ -40,7 +40,11 @@ pub(crate) const FAULTS: &[(&str, Spoil, &str)] = &[
         |message| lose_delta(message, is_withdrawn_vote),
         "CRDT-61 CRDT-62 CRDT-64 CRDT-65 CRDT-X05",
     ),
-    ("a clear is not told", |message| change_delta(message, forget_clear), "CRDT-28 CRDT-31 CRDT-53 CRDT-56"),
+    (
+        "a clear is not told",
+        |message| change_delta(message, forget_clear),
+        "CRDT-28 CRDT-31 CRDT-53 CRDT-56 CRDT-X21",
+    ),
     (
         "new entries of maps have no delta",
         |message| change_delta(message, forget_entries),
