@@ -10,7 +10,11 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::{sync::oneshot, time::Instant};
 use tonic::{Status, Streaming};
 
-use super::{Invocation, Payloads, commands::commands, path::path};
+use super::{
+    Invocation, Payloads,
+    commands::{Ends, commands},
+    path::path,
+};
 use crate::{
     code::Code,
     entities::{Answer, Environment},
@@ -86,6 +90,8 @@ struct Call {
     responses: Streaming<ActionResponse>,
     /// Tells of a client that breaks its stream of requests.
     broken: oneshot::Receiver<Failure>,
+    /// Dropped, it cancels what the client still sends.
+    _over: oneshot::Sender<()>,
 }
 
 impl Call {
@@ -112,14 +118,16 @@ impl Call {
     async fn open_on(place: ActionCall, invocation: Invocation) -> Result<Self, Unopened> {
         let Invocation { method, payloads, metadata } = invocation;
         let path = path(&method);
-        let (sender, mut broken) = oneshot::channel();
+        let (tell_broken, mut broken) = oneshot::channel();
+        let (tell_over, over) = oneshot::channel();
+        let commands = commands(method, payloads, metadata, Ends { broken: tell_broken, over });
         let opened = tokio::select! {
             biased;
             failure = told(&mut broken) => return Err(Unopened::Failed(failure)),
-            opened = place.open(path, commands(method, payloads, metadata, sender)) => opened,
+            opened = place.open(path, commands) => opened,
         };
         match opened {
-            Ok(responses) => Ok(Self { place, responses, broken }),
+            Ok(responses) => Ok(Self { place, responses, broken, _over: tell_over }),
             Err(status) if was_not_sent(&status) => Err(Unopened::Unsent),
             Err(status) => Err(Unopened::Failed(failure(&place, status).await)),
         }

@@ -9,6 +9,7 @@ mod error_report;
 mod pool;
 mod settings_frame;
 
+pub(crate) use codec::Cancelled;
 pub(crate) use connection::{Connection, Dial};
 pub(crate) use discovery::{Discovered, discover};
 pub(crate) use entity_protocol::{Crdt, EntityProtocol, EventSourced, Value};

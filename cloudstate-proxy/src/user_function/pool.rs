@@ -21,7 +21,10 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue};
 
-use super::{Connection, Dial, EntityProtocol, EntityStream, codec::SmallBufferCodec};
+use super::{
+    Connection, Dial, EntityProtocol, EntityStream,
+    codec::{ActionCodec, Cancelled, SmallBufferCodec},
+};
 
 /// What any HTTP/2 server must be assumed to allow on one connection; one that allows less says so.
 pub(super) const STREAMS_PER_CONNECTION: usize = 100;
@@ -286,7 +289,7 @@ impl ActionCall {
     pub(crate) async fn open(
         &self,
         path: PathAndQuery,
-        commands: impl Stream<Item = ActionCommand> + Send + 'static,
+        commands: impl Stream<Item = Result<ActionCommand, Cancelled>> + Send + 'static,
     ) -> Result<Streaming<ActionResponse>, Status> {
         let connection = self.place.connection.clone();
         let origin = connection.origin();
@@ -294,7 +297,7 @@ impl ActionCall {
         // The error that has the reason as its source, for whoever asks whether the call was sent.
         grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
         let request = request(commands, self.status_codes);
-        Ok(grpc.streaming(request, path, SmallBufferCodec::default()).await?.into_inner())
+        Ok(grpc.streaming(request, path, ActionCodec).await?.into_inner())
     }
 
     /// Whether field 4 of a failure means something.
