@@ -10,6 +10,7 @@ mod hosted;
 mod streams;
 mod user_function;
 
+mod action_streams;
 mod actions;
 mod crashes;
 mod crdt;
