@@ -167,7 +167,7 @@ impl Proxy {
         let graceful_termination_timeout = settings.graceful_termination_timeout;
         let frontend = Arc::new(ArcSwapOption::empty());
         let host = Host {
-            eventing: eventing(&settings, &store),
+            eventing: eventing(&settings, &entities),
             settings,
             dial,
             entities: Arc::clone(&entities),
@@ -245,16 +245,16 @@ fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Envi
     }
 }
 
-fn eventing(settings: &Settings, store: &Arc<dyn Store>) -> eventing::Environment {
+fn eventing(settings: &Settings, entities: &Entities) -> eventing::Environment {
+    let proxy = Arc::clone(entities.environment());
     eventing::Environment {
-        store: Arc::clone(store),
-        topics: Arc::new(StoreTopics::new(Arc::clone(store))),
+        topics: Arc::new(StoreTopics::new(Arc::clone(&proxy.store), settings.topic_retention)),
+        proxy,
         redelivery: Redelivery {
             attempts: u32::try_from(settings.delivery_attempts).unwrap_or(u32::MAX),
             pause_min: Redelivery::FIRST_PAUSE,
             pause_max: settings.delivery_backoff_max,
         },
-        timeout: settings.relay_timeout,
     }
 }
 

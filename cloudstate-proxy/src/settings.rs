@@ -49,6 +49,8 @@ pub struct Settings {
     pub delivery_attempts: usize,
     /// The longest pause between two deliveries of one event or message.
     pub delivery_backoff_max: Duration,
+    /// How long a message of a topic is kept, whether it was consumed or not.
+    pub topic_retention: Duration,
     /// How long an entity may be idle before it is passivated, unless its service says otherwise.
     pub passivation_timeout: Duration,
     /// How long a stop waits for work in progress.
@@ -82,6 +84,7 @@ impl Default for Settings {
             max_connections: 1024,
             delivery_attempts: 10,
             delivery_backoff_max: Duration::from_secs(30),
+            topic_retention: Duration::from_secs(7 * 24 * 60 * 60),
             passivation_timeout: Duration::from_secs(30),
             graceful_termination_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(100),
@@ -121,6 +124,7 @@ const SETTINGS: &[&Setting] = &[
     &BACKOFF_MAX,
     &DELIVERY_ATTEMPTS,
     &DELIVERY_BACKOFF_MAX,
+    &TOPIC_RETENTION,
     &MAX_INBOUND_MESSAGE_SIZE,
     &MAX_REQUEST_SIZE,
     &MAX_STREAMS_PER_CONNECTION,
@@ -267,6 +271,16 @@ const DELIVERY_BACKOFF_MAX: Setting = Setting {
     default: "30s",
     topic: EVENTING,
     meaning: "The longest pause between two deliveries of one event or message; the first is 100ms",
+};
+
+const TOPIC_RETENTION: Setting = Setting {
+    flag: "topic-retention",
+    value: "TIME",
+    variables: &["CLOUDSTATE_TOPIC_RETENTION"],
+    properties: &[],
+    default: "7d",
+    topic: EVENTING,
+    meaning: "How long a message of a topic is kept, whether it was consumed or not",
 };
 
 const MAX_INBOUND_MESSAGE_SIZE: Setting = Setting {
@@ -424,6 +438,7 @@ impl Arguments {
                 .value(&DELIVERY_ATTEMPTS, up_to_a_million)?
                 .unwrap_or(defaults.delivery_attempts),
             delivery_backoff_max: given.time(&DELIVERY_BACKOFF_MAX, defaults.delivery_backoff_max)?,
+            topic_retention: given.time(&TOPIC_RETENTION, defaults.topic_retention)?,
             passivation_timeout: given.time(&PASSIVATION_TIMEOUT, defaults.passivation_timeout)?,
             graceful_termination_timeout: given
                 .value(&GRACEFUL_TERMINATION_TIMEOUT, time)?

@@ -47,6 +47,7 @@ fn shown(settings: &Settings, name: &str) -> String {
         "max_entities" => settings.max_entities.to_string(),
         "delivery_attempts" => settings.delivery_attempts.to_string(),
         "delivery_backoff_max" => format!("{:?}", settings.delivery_backoff_max),
+        "topic_retention" => format!("{:?}", settings.topic_retention),
         "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
         "graceful_termination_timeout" => format!("{:?}", settings.graceful_termination_timeout),
         "backoff_min" => format!("{:?}", settings.backoff_min),
@@ -138,6 +139,7 @@ fn every_source_sets_its_setting() {
         (&["--delivery-attempts=3"], &[], "delivery_attempts", "3"),
         (&[], &[("CLOUDSTATE_DELIVERY_ATTEMPTS", "4")], "delivery_attempts", "4"),
         (&["--delivery-backoff-max=1m"], &[], "delivery_backoff_max", "60s"),
+        (&["--topic-retention=1h"], &[], "topic_retention", "3600s"),
         (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s"),
         (
             &["-Dcloudstate.proxy.eventsourced-entity.passivation-timeout=2s"],

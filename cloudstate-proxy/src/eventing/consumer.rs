@@ -18,6 +18,7 @@ use crate::{
     routing::{Failure, Replies, Router},
     service_catalog::Method,
     storage::{DeadLetter, LogEntry},
+    telemetry::ConsumerMetrics,
 };
 
 /// Subjects whose entries are delivered side by side.
@@ -53,11 +54,13 @@ pub(super) struct Consumer {
     target: Arc<dyn Target>,
     /// Somebody was told that entries are skipped.
     told_of_skipped: AtomicBool,
+    metrics: ConsumerMetrics,
 }
 
 impl Consumer {
     pub(super) fn new(subscription: Subscription, environment: Environment, target: Arc<dyn Target>) -> Self {
-        Self { subscription, environment, target, told_of_skipped: AtomicBool::new(false) }
+        let metrics = environment.proxy.metrics.consumer(&subscription.consumer);
+        Self { subscription, environment, target, told_of_skipped: AtomicBool::new(false), metrics }
     }
 
     /// Works until told to stop, which waits for no more than the deliveries under way.
@@ -105,6 +108,7 @@ impl Consumer {
             tracing::warn!("consumer {} cannot store its offset: {error}", self.subscription.consumer);
             wait(pauses.next(), stop).await?;
         }
+        self.metrics.finished(last);
         Some(())
     }
 
@@ -130,9 +134,13 @@ impl Consumer {
         let mut pauses = self.environment.redelivery.pauses();
         loop {
             let failure = match self.attempt(method, &entry).await {
-                Ok(()) => return Some(None),
+                Ok(()) => {
+                    self.metrics.delivered();
+                    return Some(None);
+                }
                 Err(failure) => failure,
             };
+            self.metrics.failed();
             // UNAVAILABLE says that nobody could look at the entry now, which is not the entry's fault.
             if failure.code != Some(Code::Unavailable) {
                 attempts += 1;
@@ -144,6 +152,7 @@ impl Consumer {
                 tracing::error!(
                     "consumer {consumer} gives up entry {position} after {attempts} attempts: {description}"
                 );
+                self.metrics.given_up();
                 let consumer = consumer.clone();
                 return Some(Some(DeadLetter { consumer, entry, attempts, error: description }));
             }
@@ -158,20 +167,21 @@ impl Consumer {
     pub(super) async fn attempt(&self, method: &Arc<Method>, entry: &LogEntry) -> Result<(), Failure> {
         let metadata = cloud_event::of_entry(&self.subscription.consumer.source, entry);
         let mut replies = self.target.consume(Arc::clone(method), entry.payload.clone(), metadata);
-        let finished = tokio::time::timeout(self.environment.timeout, async {
+        let finished = tokio::time::timeout(self.environment.proxy.relay_timeout, async {
             while let Some(reply) = replies.next().await {
                 reply?;
             }
             Ok(())
         });
         finished.await.unwrap_or_else(|_| {
-            let text = format!("not finished within {} s", self.environment.timeout.as_secs_f32());
+            let text = format!("not finished within {} s", self.environment.proxy.relay_timeout.as_secs_f32());
             Err(Failure::new(Code::DeadlineExceeded, text))
         })
     }
 
     /// The reference proxy would try such an entry for ever.
     fn skip(&self, entry: &LogEntry) {
+        self.metrics.skipped();
         let (consumer, type_url) = (&self.subscription.consumer, &entry.payload.type_url);
         if self.told_of_skipped.swap(true, Ordering::Relaxed) {
             tracing::debug!("consumer {consumer} skips entry {}: no method takes {type_url}", entry.position);

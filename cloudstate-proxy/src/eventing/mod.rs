@@ -19,7 +19,7 @@ mod publisher;
 mod subscription;
 mod topics;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinSet};
 
@@ -29,11 +29,7 @@ pub use feed::{Feed, FeedFuture};
 pub(crate) use publisher::{Publisher, topic_of};
 pub use topics::{Message, StoreTopics, TopicError, Topics};
 
-use crate::{
-    routing::Router,
-    service_catalog::ServiceCatalog,
-    storage::{Source, Store},
-};
+use crate::{entities, routing::Router, service_catalog::ServiceCatalog, storage::Source};
 use consumer::Consumer;
 use feed::StoreFeed;
 use subscription::Subscription;
@@ -49,11 +45,10 @@ pub(crate) struct Eventing {
 /// What consumers work with.
 #[derive(Clone)]
 pub(crate) struct Environment {
-    pub(crate) store: Arc<dyn Store>,
+    /// What entities work with, too.
+    pub(crate) proxy: Arc<entities::Environment>,
     pub(crate) topics: Arc<dyn Topics>,
     pub(crate) redelivery: Redelivery,
-    /// How long one delivery may take.
-    pub(crate) timeout: Duration,
 }
 
 impl Eventing {
@@ -69,7 +64,7 @@ impl Eventing {
             running.spawn(Arc::clone(&consumer).run(feed, stopped.clone()));
             consumers.push(consumer);
         }
-        let dead_letters = Arc::new(DeadLetters { store: Arc::clone(&environment.store), consumers });
+        let dead_letters = Arc::new(DeadLetters { store: Arc::clone(&environment.proxy.store), consumers });
         Self { catalog: Arc::clone(catalog), stop, running, dead_letters }
     }
 
@@ -94,7 +89,7 @@ impl Environment {
     fn feed(&self, subscription: &Subscription) -> Box<dyn Feed> {
         let consumer = &subscription.consumer;
         match &consumer.source {
-            Source::EventLog(_) => Box::new(StoreFeed::new(&self.store, consumer.clone())),
+            Source::EventLog(_) => Box::new(StoreFeed::new(&self.proxy.store, consumer.clone())),
             Source::Topic(_) => self.topics.feed(consumer),
         }
     }

@@ -10,7 +10,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{code::Code, service_catalog::Method, storage::Store};
+use super::consumers::{ConsumerFamilies, ConsumerMetrics};
+use crate::{
+    code::Code,
+    service_catalog::Method,
+    storage::{Consumer, Store},
+};
 
 /// Upper bounds in seconds; the reference's, which are those of the Prometheus client libraries.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -41,6 +46,7 @@ pub(crate) struct Metrics {
     value: EntityFamilies,
     crdt: EntityFamilies,
     actions: ActionFamilies,
+    consumers: ConsumerFamilies,
     requests: Family<CallLabel, Counter>,
 }
 
@@ -151,9 +157,10 @@ impl Metrics {
         let value = EntityFamilies::register(registry.sub_registry_with_prefix("valueentity"), "state");
         let crdt = EntityFamilies::register(registry.sub_registry_with_prefix("crdt"), "state");
         let actions = ActionFamilies::register(registry.sub_registry_with_prefix("action"));
+        let consumers = ConsumerFamilies::register(registry.sub_registry_with_prefix("eventing"));
         let requests = Family::default();
         registry.register("requests", "Calls answered, by gRPC status code", requests.clone());
-        Self { registry, store, store_gauges, event_sourced, value, crdt, actions, requests }
+        Self { registry, store, store_gauges, event_sourced, value, crdt, actions, consumers, requests }
     }
 
     /// The metrics of the event sourced entities with this persistence id.
@@ -180,6 +187,11 @@ impl Metrics {
             failed_commands: self.actions.failed_commands.get_or_create_owned(&label),
             processing_time: self.actions.processing_time.get_or_create_owned(&label),
         }
+    }
+
+    /// The metrics of one consumer of events or messages.
+    pub(crate) fn consumer(&self, consumer: &Consumer) -> ConsumerMetrics {
+        self.consumers.of(consumer)
     }
 
     /// Counts a call that was answered, streams when they end; no code is OK.

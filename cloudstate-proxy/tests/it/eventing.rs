@@ -14,7 +14,7 @@ use crate::{
     action_calls::{ActionCall, failing, replying},
     client::Client,
     contract::{Reply, any, request, spec_of, stored},
-    hosted::{host_with, settings},
+    hosted::{host_with, metric, settings},
     user_function::{Stream, UserFunction, reply, soon},
 };
 
