@@ -174,7 +174,8 @@ impl Consumer {
             Ok(())
         });
         finished.await.unwrap_or_else(|_| {
-            let text = format!("not finished within {} s", self.environment.proxy.relay_timeout.as_secs_f32());
+            let text =
+                format!("not finished within {} s", self.environment.proxy.relay_timeout.as_secs_f32());
             Err(Failure::new(Code::DeadlineExceeded, text))
         })
     }

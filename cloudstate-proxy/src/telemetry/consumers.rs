@@ -47,17 +47,19 @@ impl ConsumerFamilies {
         };
         registry.register("delivered_entries", "Events and messages processed", families.delivered.clone());
         registry.register("failed_deliveries", "Deliveries that failed", families.failed.clone());
-        registry.register("skipped_entries", "Events and messages that no method takes", families.skipped.clone());
+        registry.register(
+            "skipped_entries",
+            "Events and messages that no method takes",
+            families.skipped.clone(),
+        );
         registry.register("dead_letters", "Events and messages given up", families.given_up.clone());
         registry.register("position", "The last entry that is done", families.position.clone());
         families
     }
 
     pub(super) fn of(&self, consumer: &Consumer) -> ConsumerMetrics {
-        let label = ConsumerLabel {
-            group: consumer.group.to_string(),
-            source: consumer.source.name().to_string(),
-        };
+        let label =
+            ConsumerLabel { group: consumer.group.to_string(), source: consumer.source.name().to_string() };
         ConsumerMetrics {
             delivered: self.delivered.get_or_create_owned(&label),
             failed: self.failed.get_or_create_owned(&label),

@@ -251,6 +251,11 @@ async fn what_fails_again_and_again_becomes_a_dead_letter_that_can_be_replayed()
         }
         assert_eq!(text_of(&delivered(&mut function).await), "next");
 
+        let counted = "{group=\"test.Watcher\",source=\"test.things\"}";
+        metric(&proxy, &format!("eventing_delivered_entries_total{counted}"), 1).await;
+        metric(&proxy, &format!("eventing_failed_deliveries_total{counted}"), 3).await;
+        metric(&proxy, &format!("eventing_dead_letters_total{counted}"), 1).await;
+        metric(&proxy, &format!("eventing_position{counted}"), 2).await;
         let letter = one_dead_letter(&proxy).await;
         assert_eq!(
             (&letter["group"], &letter["source"]["eventLog"]),
