@@ -52,6 +52,8 @@ pub(super) enum Input {
     IdleTimeout,
     /// The user function did not end a half-closed stream in time.
     CloseTimedOut,
+    /// The proxy is about to stop: clients are told nothing more than they asked for.
+    CompleteStreams,
     /// The proxy stops: finish the commands that are here and close.
     Drain,
 }
@@ -144,6 +146,8 @@ pub(super) struct Lifecycle {
     waiting: VecDeque<Waiting>,
     sent: Sent,
     replica: Replica,
+    /// A streamed command gets its first answer and no other.
+    completing: bool,
     draining: bool,
 }
 
@@ -179,6 +183,7 @@ impl Lifecycle {
             waiting: VecDeque::new(),
             sent: Sent::default(),
             replica: Replica::default(),
+            completing: false,
             draining: false,
         }
     }
@@ -210,6 +215,7 @@ impl Lifecycle {
             Input::TimedOut { token, unreachable } => self.on_timed_out(token, unreachable, out),
             Input::IdleTimeout => self.on_idle_timeout(out),
             Input::CloseTimedOut => self.on_close_timed_out(out),
+            Input::CompleteStreams => self.complete_streams(out),
             Input::Drain => self.on_drain(out),
         }
         self.go_on(out);
@@ -356,7 +362,7 @@ impl Lifecycle {
         let Some(Unanswered { command, caller, .. }) = self.sent.answered(id) else { return };
         let answer = decided(reply.client_action, reply.side_effects);
         // A failure ends the caller's stream, whatever else the reply says; and so does the end of everything.
-        let ended = !reply.streamed || is_failure(&answer) || self.draining || self.replica.is_deleted();
+        let ended = !reply.streamed || is_failure(&answer) || self.completing || self.replica.is_deleted();
         if !ended {
             match caller {
                 Caller::Waits => self.sent.open(id, command.token),
@@ -570,9 +576,13 @@ impl Lifecycle {
         self.draining = true;
         match self.phase {
             Phase::Dormant => out.push(Output::Stop),
-            Phase::Live => self.end_streams(out),
-            _ => {}
+            _ => self.complete_streams(out),
         }
+    }
+
+    fn complete_streams(&mut self, out: &mut Vec<Output>) {
+        self.completing = true;
+        self.end_streams(out);
     }
 
     /// Completes all client streams, and gives up cancellations.

@@ -626,6 +626,14 @@ fn when_the_process_is_lost_unanswered_commands_go_to_the_next_one() {
 }
 
 #[test]
+fn before_the_proxy_stops_streams_are_completed_and_commands_go_on() {
+    let mut lifecycle = watched(0);
+    assert_eq!(script(&mut lifecycle, [Input::CompleteStreams]), ["answer 200: nothing"]);
+    let outputs = script(&mut lifecycle, [streamed(3), first(3, None), command(4), reply(4, None)]);
+    assert_eq!(outputs, ["streamed 3 s3", "answer 3: first", "command 4 c4", "answer 4: ok"]);
+}
+
+#[test]
 fn a_proxy_that_stops_finishes_commands_and_completes_streams() {
     let mut lifecycle = watched(0);
     script(&mut lifecycle, [command(3), streamed(4)]);
