@@ -203,6 +203,7 @@ impl Proxy {
     /// whatever is not finished after [`Settings::graceful_termination_timeout`] is given up.
     pub async fn shutdown(self) {
         self.stop.send_replace(true);
+        self.entities.complete_streams();
         let drained = tokio::time::timeout(self.graceful_termination_timeout, async {
             if let Ok(open) = self.host.await {
                 open.shutdown().await;

@@ -36,6 +36,7 @@ pub(crate) struct Entities {
     started: Instant,
     hasher: RandomState,
     environment: Arc<Environment>,
+    completing_streams: watch::Sender<bool>,
     draining: watch::Sender<bool>,
     /// Every task holds a clone; the receiver sees the last one go.
     alive: Mutex<Option<mpsc::Sender<()>>>,
@@ -55,6 +56,8 @@ struct Resident {
 pub(crate) struct LiveEntity {
     pub(crate) key: EntityKey,
     pub(crate) mailbox: mpsc::Receiver<Envelope>,
+    /// Becomes true when the proxy is about to stop: clients that listen are told that this is all.
+    pub(crate) completing_streams: watch::Receiver<bool>,
     /// Becomes true when the proxy stops: what is here is finished, then the task ends.
     pub(crate) draining: watch::Receiver<bool>,
     /// Asks the entity to leave when others need its room.
@@ -72,6 +75,7 @@ impl Entities {
             started: Instant::now(),
             hasher: RandomState::new(),
             environment: Arc::new(environment),
+            completing_streams: watch::Sender::new(false),
             draining: watch::Sender::new(false),
             alive: Mutex::new(Some(alive)),
             all_gone: tokio::sync::Mutex::new(all_gone),
@@ -112,8 +116,10 @@ impl Entities {
             self.live.fetch_add(1, Ordering::Relaxed);
         }
         drop(shard);
+        let completing_streams = self.completing_streams.subscribe();
         let entities = Arc::clone(self);
-        spawn(kind, LiveEntity { key, mailbox, draining, usage, entities, _alive: alive });
+        let _alive = alive;
+        spawn(kind, LiveEntity { key, mailbox, completing_streams, draining, usage, entities, _alive });
     }
 
     /// Asks the least recently used entity to leave; looks into the shard `at` first. False if all are busy.
@@ -135,6 +141,11 @@ impl Entities {
             }
         }
         oldest.is_some_and(|(since, usage)| usage.crowd_out(since))
+    }
+
+    /// Completes the streams of clients that listen to an entity, which would go on for ever; all else goes on.
+    pub(crate) fn complete_streams(&self) {
+        self.completing_streams.send_replace(true);
     }
 
     /// Lets every entity finish its commands and half-close its stream; resolves when all have.

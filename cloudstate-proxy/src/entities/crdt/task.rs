@@ -60,6 +60,8 @@ struct EntityTask {
     /// What the store was asked, mapped to the input it answers with; at most one thing at a time.
     store: Option<BoxFuture<Input>>,
     closing_until: Option<Instant>,
+    /// The lifecycle was told.
+    completing_streams: bool,
     idle_since: Instant,
     activated: Instant,
     /// When the write under way began, and what it writes.
@@ -88,6 +90,7 @@ enum Event {
     Written,
     Timer,
     CrowdedOut,
+    CompletingStreams,
     Draining,
 }
 
@@ -109,6 +112,7 @@ impl EntityTask {
             stream: Stream::default(),
             store: None,
             closing_until: None,
+            completing_streams: false,
             idle_since: now,
             activated: now,
             write: (now, 0),
@@ -145,6 +149,7 @@ impl EntityTask {
             timer.as_mut().reset(deadline);
         }
         let drained = *self.entity.draining.borrow();
+        let completed = self.completing_streams;
         let can_write = self.stream.outbound.is_some() && !self.stream.outbox.is_empty();
         let can_read = !self.lifecycle.is_congested();
         let idle = self.lifecycle.is_idle();
@@ -160,6 +165,7 @@ impl EntityTask {
             token = self.clients.departure() => Event::Departed(token),
             Some(envelope) = self.entity.mailbox.recv() => Event::Envelope(envelope),
             () = self.entity.usage.crowded_out(), if idle => Event::CrowdedOut,
+            _ = self.entity.completing_streams.wait_for(|now| *now), if !completed => Event::CompletingStreams,
             _ = self.entity.draining.changed(), if !drained => Event::Draining,
         }
     }
@@ -196,6 +202,10 @@ impl EntityTask {
             }
             Event::Timer => self.expired(),
             Event::CrowdedOut => Some(Input::IdleTimeout),
+            Event::CompletingStreams => {
+                self.completing_streams = true;
+                Some(Input::CompleteStreams)
+            }
             Event::Draining => Some(Input::Drain),
         }
     }
