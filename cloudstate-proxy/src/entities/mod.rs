@@ -4,6 +4,7 @@ mod crdt;
 mod envelope;
 mod registry;
 mod serial;
+mod stream;
 mod usage;
 
 use std::{sync::Arc, time::Duration};

@@ -26,7 +26,7 @@ use super::{
     replica::{Message, Refused, Replica},
     sent::{Caller, Sent, Unanswered},
 };
-use crate::{code::Code, routing::Failure, storage::StoredCrdt};
+use crate::{code::Code, entities::stream::End, routing::Failure, storage::StoredCrdt};
 
 /// What happens to an entity.
 #[derive(Clone, Debug)]
@@ -56,17 +56,6 @@ pub(super) enum Input {
     CompleteStreams,
     /// The proxy stops: finish the commands that are here and close.
     Drain,
-}
-
-/// How a stream ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The user function completed it.
-    Completed,
-    /// The user function failed it.
-    Failed(String),
-    /// The user function's process is gone, with all its streams.
-    Lost,
 }
 
 /// A command on its way to the entity.

@@ -13,9 +13,9 @@ use cloudstate_proto::{
 use super::{
     Answer, Token,
     data::Crdt,
-    lifecycle::{End, Incoming, Input, Lifecycle, Limits, Output},
+    lifecycle::{Incoming, Input, Lifecycle, Limits, Output},
 };
-use crate::{code::Code, storage::StoredCrdt};
+use crate::{code::Code, entities::stream::End, storage::StoredCrdt};
 
 const NOW: i64 = 1_000;
 const LIMITS: Limits = Limits { commands: 3, streams: 2, state_bytes: 1_000 };

@@ -21,9 +21,9 @@ use cloudstate_proto::{
 use super::{
     Answer, Token,
     data::Crdt,
-    lifecycle::{End, Incoming, Input, Lifecycle, Limits, Output},
+    lifecycle::{Incoming, Input, Lifecycle, Limits, Output},
 };
-use crate::storage::StoredCrdt;
+use crate::{entities::stream::End, storage::StoredCrdt};
 
 const LIVES: u64 = 2_000;
 const STEPS: usize = 150;

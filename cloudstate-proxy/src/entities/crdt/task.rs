@@ -1,31 +1,24 @@
 //! The shell around a lifecycle: it moves messages between mailbox, store and stream, and keeps time.
 
 use std::{
-    collections::VecDeque,
-    future::Future,
     pin::Pin,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use cloudstate_proto::{
-    Any,
-    crdt::{CrdtStreamIn, CrdtStreamOut},
-};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, Sleep},
-};
-use tonic::Status;
+use cloudstate_proto::Any;
+use tokio::time::{Instant, Sleep};
 
 use super::{
     Token,
     clients::{Clients, FirstAnswer},
     data::Millis,
-    lifecycle::{End, Incoming, Input, Lifecycle, Limits, Observation, Output},
+    lifecycle::{Incoming, Input, Lifecycle, Limits, Observation, Output},
 };
 use crate::{
-    entities::{Envelope, LiveEntity},
+    entities::{
+        Envelope, LiveEntity,
+        stream::{Stream, StreamEvent, poll_optional},
+    },
     storage::{BoxFuture, Change, MAX_APPEND_BYTES},
     telemetry::metrics::{EntityMetrics, Volume},
     user_function::Crdt,
@@ -39,8 +32,6 @@ const MAX_STATE_BYTES: usize = MAX_APPEND_BYTES - 1024;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Nothing is waited for longer without looking again.
 const FAR: Duration = Duration::from_secs(3600);
-
-type EntityStream = crate::user_function::EntityStream<Crdt>;
 
 /// Runs an entity until it has retired.
 pub(in crate::entities) async fn run(mut entity: LiveEntity) {
@@ -56,7 +47,7 @@ struct EntityTask {
     metrics: EntityMetrics,
     passivate_after: Duration,
     clients: Clients,
-    stream: Stream,
+    stream: Stream<Crdt>,
     /// What the store was asked, mapped to the input it answers with; at most one thing at a time.
     store: Option<BoxFuture<Input>>,
     closing_until: Option<Instant>,
@@ -68,26 +59,11 @@ struct EntityTask {
     write: (Instant, usize),
 }
 
-/// The stream to the user function and what is to be written to it.
-#[derive(Default)]
-struct Stream {
-    opening: Option<BoxFuture<EntityStream>>,
-    inbound: Option<EntityStream>,
-    outbound: Option<mpsc::Sender<CrdtStreamIn>>,
-    outbox: VecDeque<CrdtStreamIn>,
-    half_close: bool,
-    /// Its end came; why is being found out.
-    ending: Option<BoxFuture<End>>,
-}
-
 enum Event {
     Envelope(Envelope),
     Store(Input),
-    Opened(EntityStream),
-    Message(Result<Option<CrdtStreamOut>, Status>),
-    Ended(End),
+    Stream(StreamEvent<Crdt>),
     Departed(Token),
-    Written,
     Timer,
     CrowdedOut,
     CompletingStreams,
@@ -150,18 +126,14 @@ impl EntityTask {
         }
         let drained = *self.entity.draining.borrow();
         let completed = self.completing_streams;
-        let can_write = self.stream.outbound.is_some() && !self.stream.outbox.is_empty();
-        let can_read = !self.lifecycle.is_congested();
+        let has_room = !self.lifecycle.is_congested();
         let idle = self.lifecycle.is_idle();
         tokio::select! {
             biased;
             // First, so that a stream that never falls silent cannot outlast its time; then what makes room.
             () = timer => Event::Timer,
             input = poll_optional(&mut self.store) => Event::Store(input),
-            event = read(&mut self.stream.inbound), if can_read => Event::Message(event),
-            end = poll_optional(&mut self.stream.ending) => Event::Ended(end),
-            stream = poll_optional(&mut self.stream.opening) => Event::Opened(stream),
-            () = write(&mut self.stream.outbound, &mut self.stream.outbox), if can_write => Event::Written,
+            event = self.stream.next(has_room) => Event::Stream(event),
             token = self.clients.departure() => Event::Departed(token),
             Some(envelope) = self.entity.mailbox.recv() => Event::Envelope(envelope),
             () = self.entity.usage.crowded_out(), if idle => Event::CrowdedOut,
@@ -183,23 +155,8 @@ impl EntityTask {
                 self.written(&input);
                 Some(input)
             }
-            Event::Opened(mut stream) => {
-                self.stream.opening = None;
-                self.stream.outbound = stream.outbound.take();
-                self.stream.inbound = Some(stream);
-                Some(Input::Opened)
-            }
-            Event::Message(Ok(Some(message))) => Some(Input::FromFunction(message, wall_clock())),
-            Event::Message(end) => self.ended(end.err()),
-            Event::Ended(end) => {
-                self.stream = Stream::default();
-                Some(Input::StreamEnded(end))
-            }
+            Event::Stream(event) => self.stream_input(event),
             Event::Departed(token) => Some(Input::ClientGone(token)),
-            Event::Written => {
-                self.stream.half_close_when_written();
-                None
-            }
             Event::Timer => self.expired(),
             Event::CrowdedOut => Some(Input::IdleTimeout),
             Event::CompletingStreams => {
@@ -220,22 +177,18 @@ impl EntityTask {
         Input::Command(Incoming { token, name: method.name.to_string(), payload, streamed })
     }
 
-    /// The user function's side ended. Why matters only to those who wait.
-    fn ended(&mut self, error: Option<Status>) -> Option<Input> {
-        let stream = std::mem::take(&mut self.stream);
-        let end = match error {
-            None => End::Completed,
-            Some(status) => End::Failed(format!("{} ({})", status.message(), status.code())),
-        };
-        match stream.inbound {
-            Some(ended) if !stream.half_close && !self.lifecycle.is_idle() => {
-                self.stream.ending =
-                    Some(Box::pin(
-                        async move { if ended.has_lost_connection().await { End::Lost } else { end } },
-                    ));
-                None
+    fn stream_input(&mut self, event: StreamEvent<Crdt>) -> Option<Input> {
+        match event {
+            StreamEvent::Opened => Some(Input::Opened),
+            StreamEvent::Message(message) => Some(Input::FromFunction(message, wall_clock())),
+            StreamEvent::Over(end) => {
+                self.stream.ended(end, !self.lifecycle.is_idle()).map(Input::StreamEnded)
             }
-            _ => Some(Input::StreamEnded(end)),
+            StreamEvent::Ended(end) => {
+                self.stream = Stream::default();
+                Some(Input::StreamEnded(end))
+            }
+            StreamEvent::Written => None,
         }
     }
 
@@ -243,7 +196,7 @@ impl EntityTask {
     fn expired(&mut self) -> Option<Input> {
         let now = Instant::now();
         if let Some(token) = self.clients.expired(now) {
-            let waits = self.stream.opening.is_some();
+            let waits = self.stream.is_opening();
             let unreachable = waits.then(|| self.entity.environment().pool.unreachable().to_string());
             return Some(Input::TimedOut { token, unreachable });
         }
@@ -269,16 +222,11 @@ impl EntityTask {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Load => self.load(),
-            Output::OpenStream => {
-                let environment = Arc::clone(self.entity.environment());
-                let open = async move { environment.pool.open::<Crdt>().await };
-                self.stream = Stream { opening: Some(Box::pin(open)), ..Stream::default() };
-            }
-            Output::Send(message) => self.stream.outbox.push_back(message),
+            Output::OpenStream => self.stream = Stream::open(self.entity.environment()),
+            Output::Send(message) => self.stream.send(message),
             Output::HalfClose => {
                 self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
-                self.stream.half_close = true;
-                self.stream.half_close_when_written();
+                self.stream.half_close();
             }
             Output::Reset => self.stream = Stream::default(),
             Output::Write(state) => self.write(state),
@@ -343,15 +291,6 @@ impl EntityTask {
     }
 }
 
-impl Stream {
-    /// Dropping our sender ends our side once everything before it is written.
-    fn half_close_when_written(&mut self) {
-        if self.half_close && self.outbox.is_empty() {
-            self.outbound = None;
-        }
-    }
-}
-
 /// A time that no clock can show is just far away.
 fn after(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or(start + 24 * 365 * FAR)
@@ -360,31 +299,4 @@ fn after(start: Instant, wait: Duration) -> Instant {
 fn wall_clock() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
-}
-
-async fn read(inbound: &mut Option<EntityStream>) -> Result<Option<CrdtStreamOut>, Status> {
-    match inbound {
-        Some(stream) => stream.message().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn write(outbound: &mut Option<mpsc::Sender<CrdtStreamIn>>, outbox: &mut VecDeque<CrdtStreamIn>) {
-    let Some(sender) = outbound else { return };
-    match sender.reserve().await {
-        Ok(permit) => {
-            if let Some(message) = outbox.pop_front() {
-                permit.send(message);
-            }
-        }
-        // The stream is over; reading from it says why.
-        Err(_) => outbox.clear(),
-    }
-}
-
-async fn poll_optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
 }

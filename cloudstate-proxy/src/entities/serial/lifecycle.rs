@@ -16,7 +16,11 @@ use cloudstate_proto::{Any, Command, Failure as WireFailure, client_action::Acti
 
 use super::kind::{FromFunction, Names, Reply, SerialKind};
 use crate::{
-    code::Code, entities::Answer, routing::Failure, service_catalog::Method, telemetry::metrics::Volume,
+    code::Code,
+    entities::{Answer, stream::End},
+    routing::Failure,
+    service_catalog::Method,
+    telemetry::metrics::Volume,
 };
 
 /// How often a command is sent again because the process went away that it was sent to.
@@ -46,17 +50,6 @@ pub(crate) enum Input<K: SerialKind> {
     CloseTimedOut,
     /// The proxy stops: finish the commands that are here and close.
     Drain,
-}
-
-/// How a stream ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With OK.
-    Completed,
-    /// With an error, while the user function goes on.
-    Failed(String),
-    /// With the process that served it.
-    Lost,
 }
 
 /// Names a caller between the shell and the lifecycle.

@@ -23,12 +23,12 @@ use proptest::prelude::*;
 use super::{
     event_sourced::{self, Emitted},
     kind::SerialKind,
-    lifecycle::{End, Incoming, Input, Lifecycle, Output, Token},
+    lifecycle::{Incoming, Input, Lifecycle, Output, Token},
     value,
 };
 use crate::{
     code::Code,
-    entities::Answer,
+    entities::{Answer, stream::End},
     routing::Failure,
     service_catalog::{EntityKind, Method, Service},
     storage::{StoredEvent, StoredSnapshot},

@@ -1,31 +1,23 @@
 //! The shell around a lifecycle: it moves messages between mailbox, store and stream, and keeps time.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::mpsc,
-    time::{Instant, Sleep},
-};
-use tonic::Status;
+use tokio::time::{Instant, Sleep};
 
 use super::{
     callers::Callers,
     kind::SerialKind,
-    lifecycle::{End, Incoming, Input, Lifecycle, Observation, Output, Token},
+    lifecycle::{Incoming, Input, Lifecycle, Observation, Output, Token},
 };
 use crate::{
     code::Code,
-    entities::{Envelope, LiveEntity},
+    entities::{
+        Envelope, LiveEntity,
+        stream::{Stream, StreamEvent, poll_optional},
+    },
     routing::Failure,
     storage::{BoxFuture, StoreError},
     telemetry::metrics::EntityMetrics,
-    user_function::EntityStream,
 };
 
 /// How long the user function may take to end a stream that we half-closed.
@@ -59,17 +51,6 @@ struct EntityTask<K: SerialKind> {
     times: Times,
 }
 
-/// The stream to the user function and what is to be written to it.
-struct Stream<K: SerialKind> {
-    opening: Option<BoxFuture<EntityStream<K>>>,
-    inbound: Option<EntityStream<K>>,
-    outbound: Option<mpsc::Sender<K::In>>,
-    outbox: VecDeque<K::In>,
-    half_close: bool,
-    /// The stream ended, and it takes a moment to find out why.
-    ending: Option<BoxFuture<End>>,
-}
-
 /// When things began, for the metrics.
 struct Times {
     activated: Instant,
@@ -81,10 +62,7 @@ struct Times {
 enum Event<K: SerialKind> {
     Envelope(Envelope),
     Store(Input<K>),
-    Opened(EntityStream<K>),
-    Message(Result<Option<K::Out>, Status>),
-    Ended(End),
-    Written,
+    Stream(StreamEvent<K>),
     Timer,
     CrowdedOut,
     Draining,
@@ -149,16 +127,12 @@ impl<K: SerialKind> EntityTask<K> {
         let Self { entity, stream, store, .. } = self;
         let LiveEntity { mailbox, draining, usage, .. } = entity;
         let drained = *draining.borrow();
-        let can_write = stream.outbound.is_some() && !stream.outbox.is_empty();
         tokio::select! {
             biased;
             // First, so that a stream that never falls silent cannot outlast its time.
             () = timer => Event::Timer,
-            message = read(&mut stream.inbound) => Event::Message(message),
+            event = stream.next(true) => Event::Stream(event),
             input = poll_optional(store) => Event::Store(input),
-            opened = poll_optional(&mut stream.opening) => Event::Opened(opened),
-            end = poll_optional(&mut stream.ending) => Event::Ended(end),
-            () = write(&mut stream.outbound, &mut stream.outbox), if can_write => Event::Written,
             Some(envelope) = mailbox.recv() => Event::Envelope(envelope),
             () = usage.crowded_out(), if idle => Event::CrowdedOut,
             _ = draining.changed(), if !drained => Event::Draining,
@@ -177,20 +151,7 @@ impl<K: SerialKind> EntityTask<K> {
                 self.store = None;
                 Some(input)
             }
-            Event::Opened(stream) => {
-                self.stream.opened(stream);
-                None
-            }
-            Event::Message(Ok(Some(message))) => Some(Input::FromFunction(message)),
-            Event::Message(end) => self.ended(end),
-            Event::Ended(end) => {
-                self.stream = Stream::default();
-                Some(Input::StreamEnded(end))
-            }
-            Event::Written => {
-                self.stream.half_close_when_written();
-                None
-            }
+            Event::Stream(event) => self.stream_input(event),
             Event::Timer => self.expired(),
             Event::CrowdedOut => Some(Input::IdleTimeout),
             Event::Draining => Some(Input::Drain),
@@ -206,19 +167,17 @@ impl<K: SerialKind> EntityTask<K> {
         Input::Command(Incoming { token, method, payload, resends: 0 })
     }
 
-    fn ended(&mut self, end: Result<Option<K::Out>, Status>) -> Option<Input<K>> {
-        let ended = std::mem::take(&mut self.stream);
-        let end = match end {
-            Ok(_) => End::Completed,
-            Err(status) => End::Failed(format!("{} ({})", status.message(), status.code())),
-        };
-        match ended.inbound {
-            Some(stream) if self.lifecycle.needs_stream() => {
-                let ending = async { if stream.has_lost_connection().await { End::Lost } else { end } };
-                self.stream.ending = Some(Box::pin(ending));
-                None
+    fn stream_input(&mut self, event: StreamEvent<K>) -> Option<Input<K>> {
+        match event {
+            StreamEvent::Message(message) => Some(Input::FromFunction(message)),
+            StreamEvent::Over(end) => {
+                self.stream.ended(end, self.lifecycle.needs_stream()).map(Input::StreamEnded)
             }
-            _ => Some(Input::StreamEnded(end)),
+            StreamEvent::Ended(end) => {
+                self.stream = Stream::default();
+                Some(Input::StreamEnded(end))
+            }
+            StreamEvent::Opened | StreamEvent::Written => None,
         }
     }
 
@@ -226,7 +185,7 @@ impl<K: SerialKind> EntityTask<K> {
     fn expired(&mut self) -> Option<Input<K>> {
         let now = Instant::now();
         if let Some(token) = self.callers.expired(now) {
-            let waits = self.stream.opening.is_some();
+            let waits = self.stream.is_opening();
             let unreachable = waits.then(|| self.entity.environment().pool.unreachable().to_string());
             return Some(Input::TimedOut { token, unreachable });
         }
@@ -249,17 +208,14 @@ impl<K: SerialKind> EntityTask<K> {
         match output {
             Output::OpenStream => {
                 self.closing_until = None;
-                let environment = Arc::clone(self.entity.environment());
-                let open = async move { environment.pool.open::<K>().await };
-                self.stream = Stream { opening: Some(Box::pin(open)), ..Stream::default() };
+                self.stream = Stream::open(self.entity.environment());
             }
             Output::Load(load) => self.next_load = Some(load),
-            Output::Send(message) => self.stream.outbox.push_back(message),
+            Output::Send(message) => self.stream.send(message),
             Output::HalfClose => {
                 self.next_load = None;
                 self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
-                self.stream.half_close = true;
-                self.stream.half_close_when_written();
+                self.stream.half_close();
             }
             Output::Reset => self.stream = Stream::default(),
             Output::Store { position, changes } => {
@@ -284,7 +240,7 @@ impl<K: SerialKind> EntityTask<K> {
 
     fn load_next(&mut self) {
         if self.store.is_none()
-            && self.stream.outbox.is_empty()
+            && self.stream.is_written()
             && let Some(load) = self.next_load.take()
         {
             let loaded = K::load(&*self.entity.environment().store, &self.entity.key, load);
@@ -327,65 +283,9 @@ impl<K: SerialKind> EntityTask<K> {
     }
 }
 
-impl<K: SerialKind> Default for Stream<K> {
-    fn default() -> Self {
-        Self {
-            opening: None,
-            inbound: None,
-            outbound: None,
-            outbox: VecDeque::new(),
-            half_close: false,
-            ending: None,
-        }
-    }
-}
-
-impl<K: SerialKind> Stream<K> {
-    fn opened(&mut self, mut stream: EntityStream<K>) {
-        self.opening = None;
-        self.outbound = stream.outbound.take();
-        self.inbound = Some(stream);
-        self.half_close_when_written();
-    }
-
-    /// Dropping our sender ends our side once everything before it is written.
-    fn half_close_when_written(&mut self) {
-        if self.half_close && self.outbox.is_empty() {
-            self.outbound = None;
-        }
-    }
-}
-
 /// A time that no clock can show is just far away.
 fn after(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or(start + 24 * 365 * FAR)
-}
-
-async fn read<K: SerialKind>(inbound: &mut Option<EntityStream<K>>) -> Result<Option<K::Out>, Status> {
-    match inbound {
-        Some(stream) => stream.message().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn write<M>(outbound: &mut Option<mpsc::Sender<M>>, outbox: &mut VecDeque<M>) {
-    let Some(sender) = outbound else { return };
-    match sender.reserve().await {
-        Ok(permit) => {
-            if let Some(message) = outbox.pop_front() {
-                permit.send(message);
-            }
-        }
-        // The stream is over; reading from it says why.
-        Err(_) => outbox.clear(),
-    }
-}
-
-async fn poll_optional<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
 }
 
 fn not_stored<K: SerialKind>(error: &StoreError) -> Failure {
