@@ -19,7 +19,7 @@ use crate::{
     client::{Answer, Client},
     contract::{OTHERS, any, request},
     crdt_function::{CrdtStream, Out, SETS, acting, counted, deleted, element, reply, spec, updated},
-    hosted::{host, host_with, settings},
+    hosted::{host, host_with, metric, settings},
     user_function::{Setup, UserFunction, failure},
 };
 
@@ -439,4 +439,15 @@ async fn too_many_commands_are_refused_and_a_stuck_function_is_left() {
     fresh.answer("fresh", None).await;
     assert_eq!(reply_to(call).await, "fresh");
     stream.given_up().await;
+}
+#[tokio::test(flavor = "multi_thread")]
+async fn its_metrics_have_its_name() {
+    let mut function = function();
+    let (proxy, client) = host(&function).await;
+    let call = act(&client, "e1");
+    let (mut stream, _) = function.crdt_activation().await;
+    stream.answer("", updated(counted(5))).await;
+    reply_to(call).await;
+    metric(&proxy, r#"crdt_received_commands_total{entity_name="test.sets"}"#, 1).await;
+    metric(&proxy, r#"crdt_completed_commands_total{entity_name="test.sets"}"#, 1).await;
 }

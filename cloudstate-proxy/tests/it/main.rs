@@ -14,6 +14,7 @@ mod action_streams;
 mod actions;
 mod crashes;
 mod crdt;
+mod crdt_streams;
 mod discovery;
 mod durability;
 mod entity_life;
