@@ -39,3 +39,4 @@ mod reflection;
 mod rejections;
 mod shutdown;
 mod status_codes;
+mod streaming;
