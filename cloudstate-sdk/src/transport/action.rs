@@ -31,7 +31,7 @@ pub(super) struct Outbound {
 
 enum Stage {
     /// The command that says which rpc is called has not come.
-    Opening(Opening),
+    Opening(Box<Opening>),
     Running(Running),
     Over,
 }
@@ -112,7 +112,9 @@ impl ActionProtocol for ActionCalls {
         &self,
         request: Request<Streaming<ActionCommand>>,
     ) -> Result<Response<Outbound>, Status> {
-        Ok(Response::new(Outbound { stage: Stage::Opening(self.opening(Shape::Streamed, request)) }))
+        Ok(Response::new(Outbound {
+            stage: Stage::Opening(Box::new(self.opening(Shape::Streamed, request))),
+        }))
     }
 }
 
