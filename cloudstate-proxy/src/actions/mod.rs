@@ -10,12 +10,15 @@ mod path;
 
 use std::sync::Arc;
 
-use cloudstate_proto::{Any, Metadata};
+use cloudstate_proto::{Any, Metadata, client_action::Action};
+use tokio::time::Instant;
 
 use crate::{
+    code::Code,
     entities::{Answer, Environment},
     routing::{BoxStream, Failure},
     service_catalog::Method,
+    telemetry::watched::watched,
 };
 
 /// Calls actions.
@@ -46,6 +49,22 @@ impl Actions {
     /// any other ends with the first [`Answer::Failed`]. A call that cannot be sent waits for the user function, and
     /// one that is unary for its answer, no longer than the relay timeout.
     pub(crate) fn call(&self, invocation: Invocation) -> BoxStream<Answer> {
-        call::answers(Arc::clone(&self.0), invocation)
+        let metrics = self.0.metrics.action(&invocation.method.service.name);
+        metrics.command_received();
+        let began = Instant::now();
+        let answers = call::answers(Arc::clone(&self.0), invocation);
+        watched(answers, failure, move |ended| {
+            metrics.command_completed(began.elapsed(), ended.failure.is_some());
+        })
     }
+}
+
+/// The code of an answer that is a failure, whoever found it.
+fn failure(answer: &Answer) -> Option<Code> {
+    let number = match answer {
+        Answer::Failed(failure) => return Some(failure.code.unwrap_or(Code::Unknown)),
+        Answer::Decided { action: Some(Action::Failure(failure)), .. } => failure.grpc_status_code,
+        Answer::Decided { .. } => return None,
+    };
+    Some(Code::from_number(number).unwrap_or(Code::Unknown))
 }

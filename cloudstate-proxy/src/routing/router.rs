@@ -21,6 +21,7 @@ use crate::{
     eventing::{Publisher, topic_of},
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
     storage::EntityKey,
+    telemetry::watched::watched,
 };
 
 /// Asynchronous side effects that are under way at once; more wait.
@@ -53,16 +54,26 @@ impl Calls for Router {
         let router = self.clone();
         Box::pin(async move {
             let method = Arc::clone(&call.method);
-            let reply = router.reply(Routed::by_client(call)).await.map_err(NoReply::into_failure)?;
-            router.0.publisher.publish(&method, &reply).await?;
-            Ok(reply)
+            let reply = router.published_reply(call).await;
+            router.0.entities.environment().metrics.answered(&method, code(&reply));
+            reply
         })
     }
 
     fn call_streamed(&self, call: Call) -> Replies {
         let method = Arc::clone(&call.method);
-        self.published(method, self.replies(Routed::by_client(call)))
+        let environment = Arc::clone(self.0.entities.environment());
+        let replies = self.published(Arc::clone(&method), self.replies(Routed::by_client(call)));
+        watched(replies, code, move |ended| {
+            let cancelled = ended.early.then_some(Code::Cancelled);
+            environment.metrics.answered(&method, ended.failure.or(cancelled));
+        })
     }
+}
+
+/// With which code a call is answered; none is OK.
+fn code(reply: &Result<Reply, Failure>) -> Option<Code> {
+    reply.as_ref().err().map(|failure| failure.code.unwrap_or(Code::Unknown))
 }
 
 impl Router {
@@ -79,6 +90,14 @@ impl Router {
         let link = Link { origin: Arc::clone(&method), method: Arc::clone(&method), trace: Trace::default() };
         let call = Routed { link, payloads: Payloads::One(payload), metadata, permit: None };
         self.published(method, self.replies(call))
+    }
+
+    /// The reply to a client's call, published first if the method has a topic.
+    async fn published_reply(&self, call: Call) -> Result<Reply, Failure> {
+        let method = Arc::clone(&call.method);
+        let reply = self.reply(Routed::by_client(call)).await.map_err(NoReply::into_failure)?;
+        self.0.publisher.publish(&method, &reply).await?;
+        Ok(reply)
     }
 
     /// Replies for whoever called `method`, each published first if the method has a topic.

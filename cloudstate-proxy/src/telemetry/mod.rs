@@ -2,5 +2,6 @@
 
 mod consumers;
 pub(crate) mod metrics;
+pub(crate) mod watched;
 
 pub(crate) use consumers::ConsumerMetrics;

@@ -9,12 +9,15 @@ mod crdt_function;
 mod hosted;
 mod streams;
 mod user_function;
+mod value_function;
+mod values;
 
 mod action_streams;
 mod actions;
 mod crashes;
 mod crdt;
 mod crdt_streams;
+mod crowded;
 mod discovery;
 mod durability;
 mod entity_life;

@@ -8,6 +8,7 @@ use std::{
 };
 
 pub(crate) use cloudstate_proto::eventsourced::event_sourced_stream_out::Message as Out;
+use cloudstate_proto::valueentity::value_entity_server::ValueEntityServer;
 use cloudstate_proto::{
     Any, ClientAction, Command, EXTENSIONS_HEADER, EntitySpec, ProxyInfo, Reply as WireReply, SideEffect,
     UserFunctionError,
@@ -34,6 +35,7 @@ use crate::{
     action_calls::{ActionCall, Actions, StatelessFunction},
     contract::{self, Reply, any},
     crdt_function::{CrdtEntities, CrdtStream},
+    value_function::{ValueEntities, ValueStream},
 };
 
 /// Nothing that a test waits for takes this long.
@@ -79,6 +81,7 @@ pub(crate) struct UserFunction {
     pub(crate) streams: mpsc::UnboundedReceiver<Stream>,
     pub(crate) action_calls: mpsc::UnboundedReceiver<ActionCall>,
     pub(crate) crdts: mpsc::UnboundedReceiver<CrdtStream>,
+    pub(crate) values: mpsc::UnboundedReceiver<ValueStream>,
     /// Dropped, it finishes what it has and takes nothing new.
     retire: Option<oneshot::Sender<()>>,
     /// Its own, so that all it does ends with it. Always there until it is dropped.
@@ -102,6 +105,7 @@ impl UserFunction {
         let (action_calls_seen, action_calls) = mpsc::unbounded_channel();
         let actions = ActionProtocolServer::new(Actions(action_calls_seen));
         let (crdts_seen, crdts) = mpsc::unbounded_channel();
+        let (values_seen, values) = mpsc::unbounded_channel();
         let discovery = Discovery {
             spec: setup.spec,
             extensions: setup.extensions,
@@ -120,6 +124,7 @@ impl UserFunction {
             .add_service(StatelessFunction(actions.clone()))
             .add_service(actions)
             .add_service(CrdtServer::new(CrdtEntities(crdts_seen)))
+            .add_service(ValueEntityServer::new(ValueEntities(values_seen)))
             .add_service(
                 EventSourcedServer::new(Entities(streams_seen)).max_decoding_message_size(usize::MAX),
             );
@@ -136,6 +141,7 @@ impl UserFunction {
             streams,
             action_calls,
             crdts,
+            values,
             retire: Some(retire),
             runtime: Some(runtime),
         }
@@ -196,6 +202,11 @@ impl UserFunction {
         let mut stream = soon("a stream", self.crdts.recv()).await.unwrap();
         let init = stream.init().await;
         (stream, init)
+    }
+
+    /// The next stream that the proxy opens for a value entity.
+    pub(crate) async fn value_stream(&mut self) -> ValueStream {
+        soon("a stream", self.values.recv()).await.unwrap()
     }
 
     /// The next report.
