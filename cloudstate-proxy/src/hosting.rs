@@ -1,6 +1,7 @@
 //! Finds the user function, adopts its contract, opens the port; and does so again when told to.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -16,7 +17,7 @@ use crate::{
     frontend::{Cors, Frontend, Listener, Reflection, http_json::HttpJson, serve_without_contract},
     management::Management,
     routing::Router,
-    service_catalog::{Rejection, ServiceCatalog},
+    service_catalog::{EntityKind, Rejection, Service, ServiceCatalog},
     user_function::{Connection, Dial, Discovered, discover},
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) unreachable: watch::Sender<Option<String>>,
     /// The contract being served; none while there is no valid one.
     pub(crate) frontend: Arc<ArcSwapOption<Frontend>>,
+    /// The kind of each persistence id that was served since the start.
+    pub(crate) kinds: HashMap<Arc<str>, EntityKind>,
     /// What consumers work with.
     pub(crate) eventing: eventing::Environment,
     /// What is open because of the contract.
@@ -150,13 +153,14 @@ impl Host {
     }
 
     /// Validates a contract and lets new requests use it.
-    fn adopt(&self, discovered: Discovered) -> Result<Arc<Frontend>, Rejection> {
+    fn adopt(&mut self, discovered: Discovered) -> Result<Arc<Frontend>, Rejection> {
         let Discovered { spec, status_codes, .. } = discovered;
         let info = spec.service_info.clone().unwrap_or_default();
         let catalog = Arc::new(ServiceCatalog::new(spec, self.settings.strict_protocol_version)?);
         for warning in catalog.warnings() {
             tracing::warn!("{warning}");
         }
+        self.check_kinds(&catalog)?;
         self.entities.environment().pool.set_status_codes(status_codes);
         if let Some(current) = self.frontend.load_full()
             && current.catalog.is_same_contract(&catalog)
@@ -193,6 +197,23 @@ impl Host {
         });
         self.frontend.store(Some(Arc::clone(&frontend)));
         Ok(frontend)
+    }
+
+    /// What is stored under a persistence id, and lives by it, is of one kind.
+    fn check_kinds(&mut self, catalog: &ServiceCatalog) -> Result<(), Rejection> {
+        let services = || catalog.methods().iter().map(|method| &method.service);
+        let other = |service: &&Arc<Service>| {
+            self.kinds.get(&service.persistence_id).is_some_and(|kind| *kind != service.kind)
+        };
+        if let Some(service) = services().find(other) {
+            return Err(Rejection(format!(
+                "Service [{}] has another entity type than before for the persistence id [{}]: give it a new persistence id, or restart the proxy if nothing is stored",
+                service.name, service.persistence_id
+            )));
+        }
+        let entities = services().filter(|service| service.kind.is_entity());
+        self.kinds.extend(entities.map(|service| (Arc::clone(&service.persistence_id), service.kind)));
+        Ok(())
     }
 
     /// Opens the port, the first time, tells what is served, and starts what consumes events.

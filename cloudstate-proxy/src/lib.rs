@@ -37,7 +37,7 @@ pub mod storage;
 mod telemetry;
 mod user_function;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use tokio::{sync::watch, task::JoinHandle};
@@ -175,6 +175,7 @@ impl Proxy {
             status,
             unreachable,
             frontend,
+            kinds: HashMap::new(),
             open: Open::default(),
         };
         let host = tokio::spawn(host.run(stopped));

@@ -9,6 +9,7 @@ use crate::{
     contract::{THINGS, spec, spec_of},
     hosted::{host_with, ready, rejected, serving, settings},
     user_function::{Setup, UserFunction, reply, soon},
+    value_function,
 };
 
 fn with_route(path: &str) -> EntitySpec {
@@ -73,6 +74,19 @@ async fn a_contract_that_breaks_is_refused_until_it_is_mended() {
     let is_serving = |status: &Status| matches!(status, Status::Serving(_));
     soon("serving again", status.wait_for(is_serving)).await.unwrap();
     assert_eq!(client.act("a", "").await.reply(), "second");
+}
+
+/// Events cannot be read as a state, so a contract that changes the kind of what is stored is no contract.
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_entities_keep_their_kind() {
+    let events = answering(spec(), None, "first");
+    let proxy = Proxy::start(settings(events.address)).await.unwrap();
+    let client = Client::connect(serving(&proxy).await.listen).await;
+    assert_eq!(client.act("a", "").await.reply(), "first");
+    let mut values = answering(value_function::spec(), Some(events.kill()), "never");
+    let reason = rejected(&proxy).await;
+    assert!(reason.starts_with("Service [test.Things] has another entity type than before"), "{reason}");
+    assert_eq!(values.report().await, reason);
 }
 
 #[tokio::test(flavor = "multi_thread")]
