@@ -25,6 +25,7 @@
 #[cfg(not(unix))]
 compile_error!("cloudstate needs Unix signals and process groups");
 
+mod descriptors;
 mod dev;
 mod logging;
 mod proxy;

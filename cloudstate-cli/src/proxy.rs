@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
-    Error, environment,
+    Error, descriptors, environment,
     logging::{self, Format},
     stop::Stop,
     traces::Traces,
@@ -45,6 +45,7 @@ Is it ready? curl localhost:8558/ready";
 /// Serves until a signal or a failure.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     logging::start("info", arguments.log_format);
+    descriptors::raise_limit();
     let settings = arguments.settings.resolve(environment, Settings::default())?;
     for warning in arguments.settings.warnings() {
         warn!("{warning}");
