@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crash_recovery::{Mark, Marks, Which};
-use http::{Request, uri::PathAndQuery};
+use http::uri::PathAndQuery;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::{
@@ -11,7 +11,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::time::timeout;
-use tonic::{client::Grpc, transport::Channel};
+use tonic::{Request, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
 use crate::{book::Address, site::PATIENCE};
@@ -47,6 +47,15 @@ impl Client {
         self.call(from, "Read", Which { entity: from.entity.clone() }).await
     }
 
+    /// All marks of an entity, and again whenever there is another.
+    pub(crate) async fn watch(&self, of: &Address) -> Streaming<Marks> {
+        let path = PathAndQuery::try_from(format!("/{}/Watch", of.service)).unwrap();
+        let mut grpc = Grpc::new(self.channel.clone());
+        grpc.ready().await.unwrap();
+        let which = Request::new(Which { entity: of.entity.clone() });
+        grpc.server_streaming(which, path, ProstCodec::default()).await.unwrap().into_inner()
+    }
+
     async fn call<I, O>(&self, to: &Address, rpc: &str, request: I) -> Result<O, String>
     where
         I: cloudstate_sdk::prost::Message + Send + Sync + 'static,
@@ -56,7 +65,7 @@ impl Client {
         let mut grpc = Grpc::new(self.channel.clone());
         let answer = async {
             grpc.ready().await.map_err(|error| error.to_string())?;
-            let answer = grpc.unary(tonic::Request::new(request), path, ProstCodec::default()).await;
+            let answer = grpc.unary(Request::new(request), path, ProstCodec::default()).await;
             answer.map(tonic::Response::into_inner).map_err(|status| format!("gRPC {status}"))
         };
         in_time(answer).await
@@ -64,7 +73,7 @@ impl Client {
 
     async fn post(&self, path: &str, json: String) -> Result<(), String> {
         let request =
-            Request::post(format!("{}{path}", self.base)).header("content-type", "application/json");
+            http::Request::post(format!("{}{path}", self.base)).header("content-type", "application/json");
         let request = request.body(Full::new(Bytes::from(json))).unwrap();
         let answer = async {
             let answer = self.http.request(request).await.map_err(|error| format!("{error:?}"))?;

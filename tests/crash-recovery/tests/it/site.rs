@@ -31,13 +31,24 @@ pub(crate) enum Signal {
 impl Site {
     /// Ready for clients.
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut site =
-            Self { folder, port: free_port(), function_port: free_port(), proxy: None, function: None };
+        let mut site = Self::new(free_port());
         site.start_function();
         site.start_proxy();
         site.serving().await;
         site
+    }
+
+    /// A proxy alone, ready for clients of the user function at `function_port`.
+    pub(crate) async fn start_before(function_port: u16) -> Self {
+        let mut site = Self::new(function_port);
+        site.start_proxy();
+        site.serving().await;
+        site
+    }
+
+    fn new(function_port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, port: free_port(), function_port, proxy: None, function: None }
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -68,6 +79,10 @@ impl Site {
         let log = File::options().create(true).append(true).open(log).unwrap();
         let child = command.current_dir(self.folder.path()).stdin(Stdio::null()).stderr(log).spawn();
         Process(child.unwrap())
+    }
+
+    pub(crate) fn proxy_id(&self) -> u32 {
+        self.proxy.as_ref().expect("a proxy runs").0.id()
     }
 
     /// SIGKILL.
