@@ -100,7 +100,7 @@ pub use crate::command::{Code, CommandEffect, Context, Effect, Failure, Metadata
 
 pub use crate::{Any, DecodeError};
 /// Makes an enum the [`Event`](trait@Event) of an entity, or what a subscriber gets. Each variant holds one protobuf
-/// message, one [`Json`](crate::Json) or one [`Primitive`](crate::Primitive).
+/// message, one `Json` or one [`Primitive`](crate::Primitive).
 ///
 /// It adds a `From` for each of them, so that `Effect::persist(ItemAdded { .. })` needs no mention of the enum, and a
 /// `TryFrom<Any>`.

@@ -117,7 +117,7 @@ pub use change::{StateAction, StateChange, StateOf};
 /// | `passivate_after = "30s"` | how long an entity may be idle before the proxy drops it from memory (`ms`, `s`, `m`, `h`). Without it the proxy decides |
 /// | `crate = "::my_sdk"` | where a renamed SDK is found |
 ///
-/// The state is the one field without `#[cloudstate(dependency)]`: a protobuf message, a [`Json`](crate::Json) or a
+/// The state is the one field without `#[cloudstate(dependency)]`: a protobuf message, a `Json` or a
 /// [`Primitive`](crate::Primitive), or an `Option` of one, written out.
 ///
 /// A struct with `Default` is found by [`serve`](crate::serve); one without, for example because it holds a client

@@ -3,7 +3,7 @@ use crate::{Any, DecodeError};
 
 /// Something that has happened to an entity, as it is stored.
 ///
-/// Every protobuf message is an event, and so are [`Json`](crate::Json) and [`Primitive`](crate::Primitive). An entity
+/// Every protobuf message is an event, and so are `Json` and [`Primitive`](crate::Primitive). An entity
 /// with several of them collects them in an enum with [`#[derive(Event)]`](macro@super::Event), one a variant. Stored events are told apart by the full
 /// name of their message: renaming a message or its package needs an `alias`.
 #[diagnostic::on_unimplemented(
@@ -35,7 +35,7 @@ impl<V: EventType> Event for V {
     }
 }
 
-/// What one event holds, and a variant of an enum of them: a protobuf message, [`Json`](crate::Json) or a
+/// What one event holds, and a variant of an enum of them: a protobuf message, `Json` or a
 /// [`Primitive`](crate::Primitive).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a protobuf message",
