@@ -38,8 +38,8 @@ pub(super) fn answers(environment: Arc<Environment>, invocation: Invocation) -> 
 }
 
 async fn only_answer(environment: &Environment, invocation: Invocation) -> Result<Answer, Failure> {
-    // How long the requests of a client take is the client's affair.
-    let is_bounded = !invocation.method.client_streaming;
+    // How long a stream of requests takes is the client's affair.
+    let is_bounded = matches!(invocation.payloads, Payloads::One(_));
     let deadline = deadline(environment);
     let answer = async {
         let mut call = Call::open(environment, invocation, deadline).await?;
