@@ -79,11 +79,11 @@ impl FirstFrame {
 /// Of a setting that comes twice the last one counts.
 fn max_concurrent_streams(settings: &[u8]) -> u32 {
     let (settings, _) = settings.as_chunks::<6>();
-    let limits = settings.iter().filter_map(|&[id_high, id_low, a, b, c, d]| {
+    let mut limits = settings.iter().filter_map(|&[id_high, id_low, a, b, c, d]| {
         let id = u16::from_be_bytes([id_high, id_low]);
         (id == MAX_CONCURRENT_STREAMS).then(|| u32::from_be_bytes([a, b, c, d]))
     });
-    limits.last().unwrap_or(UNLIMITED)
+    limits.next_back().unwrap_or(UNLIMITED)
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for SettingsTap<T> {
