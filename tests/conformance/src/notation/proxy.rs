@@ -250,6 +250,9 @@ impl Reader<'_> {
                 Ok(Step::Quiet(Duration::from_millis(time)))
             });
         }
+        if part == "break connections" {
+            return Ok(Step::BreakConnections);
+        }
         if let Some(check) = part.strip_prefix("check ") {
             return Ok(Step::Discovery(match check {
                 "proxy" => DiscoveryCheck::Proxy,

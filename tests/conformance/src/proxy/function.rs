@@ -73,6 +73,7 @@ pub(crate) struct Function {
     /// What `reportError` was told.
     pub(crate) reports: mpsc::Receiver<String>,
     discovery: watch::Receiver<Option<Discovery>>,
+    connections: watch::Sender<u32>,
     port: u16,
 }
 
@@ -84,12 +85,14 @@ impl Function {
         let (announce, calls) = mpsc::channel(UNREAD);
         let (report, reports) = mpsc::channel(UNREAD);
         let (discover, discovery) = watch::channel(None);
+        let connections = watch::Sender::new(0);
         let server = Arc::new(Server {
             play: play.into(),
             announce,
             report,
             discover,
             refused: watch::Sender::new(0),
+            connections: connections.clone(),
         });
         tokio::spawn(async move {
             loop {
@@ -99,7 +102,7 @@ impl Function {
                 }
             }
         });
-        Ok(Self { calls, reports, discovery, port })
+        Ok(Self { calls, reports, discovery, connections, port })
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -112,6 +115,11 @@ impl Function {
         discovered.ok()?.ok()?.clone()
     }
 
+    /// Breaks all connections, as a process that is killed.
+    pub(crate) fn break_connections(&self) {
+        self.connections.send_modify(|times| *times += 1);
+    }
+
     /// The call that arrived next, if there is one within that time.
     pub(crate) async fn next_call(&mut self, within: Duration) -> Option<Call> {
         timeout(within, self.calls.recv()).await.ok().flatten()
@@ -120,15 +128,18 @@ impl Function {
 
 async fn serve(stream: TcpStream, server: Arc<Server>) {
     let _ = stream.set_nodelay(true);
+    let mut broken = server.connections.subscribe();
     let service = service_fn(move |request| {
         let server = Arc::clone(&server);
         async move { Ok::<_, Infallible>(server.answer(request).await) }
     });
-    // A connection that breaks breaks its calls, which is where it is noticed.
-    let _ = http2::Builder::new(TokioExecutor::new())
-        .max_concurrent_streams(STREAMS)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(STREAMS);
+    tokio::select! {
+        // A connection that breaks breaks its calls, which is where it is noticed.
+        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        _ = broken.changed() => {}
+    }
 }
 
 enum Role {
@@ -151,6 +162,8 @@ struct Server {
     report: mpsc::Sender<String>,
     discover: watch::Sender<Option<Discovery>>,
     refused: watch::Sender<u32>,
+    /// How often all connections were broken.
+    connections: watch::Sender<u32>,
 }
 
 impl Server {
@@ -161,6 +174,7 @@ impl Server {
             (Role::Script { spec, extensions }, DISCOVER) if is_first => {
                 self.discover(request, spec, *extensions).await
             }
+            (Role::Script { spec, .. }, DISCOVER) => self.discover_again(path, spec).await,
             (Role::Script { .. }, REPORT_ERROR) => self.reported(request).await,
             (Role::Script { .. }, _) => self.script(path, request).await,
             (Role::Relay(relay), DISCOVER) if is_first => self.relay_discovery(relay, request).await,
@@ -189,6 +203,15 @@ impl Server {
         let call = Call { path, heard, answers: Answers::Script(Some(writer)) };
         let _ = self.announce.send(call).await;
         grpc_response(body)
+    }
+
+    /// Once is enough, unless the connection was lost.
+    async fn discover_again(&self, path: String, spec: &EntitySpec) -> Response<Body> {
+        if *self.connections.borrow() == 0 {
+            let (_, heard) = mpsc::channel(1);
+            let _ = self.announce.send(Call { path, heard, answers: Answers::Script(None) }).await;
+        }
+        unary(Ok(spec.encode_to_vec()))
     }
 
     /// Answers the second attempt: a user function that is still starting is no reason to give up.

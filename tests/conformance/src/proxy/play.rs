@@ -154,6 +154,10 @@ impl Play<'_> {
             Step::Client(name, step) => self.client(name, step, text).await,
             Step::Function(name, step) => self.function(name, step, text).await,
             Step::Reported(beginning) => self.reported(beginning).await,
+            Step::BreakConnections => {
+                self.stage.function.break_connections();
+                Ok(())
+            }
             Step::Quiet(time) => self.quiet(*time).await,
             Step::Discovery(check) => self.discovery(check),
             Step::Either(..) | Step::UntilAnswered { .. } => Ok(()),

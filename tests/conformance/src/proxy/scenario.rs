@@ -43,6 +43,8 @@ pub(crate) enum Step {
     Reported(String),
     /// Nobody calls the user function for that time.
     Quiet(Duration),
+    /// All connections of the proxy to its user function break.
+    BreakConnections,
     /// What discovery was like.
     Discovery(DiscoveryCheck),
 }

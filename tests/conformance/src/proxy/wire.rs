@@ -7,7 +7,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -131,6 +131,8 @@ impl Reader {
                 Err(problem) => return Heard::Broken(problem),
             }
             match self.body.frame().await {
+                // hyper takes some resets for an end.
+                None if !self.body.is_end_stream() => return Heard::Broken("reset".to_owned()),
                 None if self.buffer.is_empty() => return Heard::End(HeaderMap::new()),
                 None => return Heard::Broken("the call ended in the middle of a message".to_owned()),
                 Some(Err(error)) => return Heard::Broken(readable::root_cause(&error).to_string()),

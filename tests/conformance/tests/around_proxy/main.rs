@@ -20,7 +20,11 @@ const DEADLINE: &str = "10";
 async fn the_proxy_passes() {
     let run = Around::default().play(&["--known-gaps", GAPS, "--deadline", DEADLINE]).await;
     assert_eq!((run.failed(), run.code), ([].into(), 0), "{}{}", run.stderr, run.stdout);
-    assert!(run.stdout.contains("  in all                      29       29        0        0"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("  in all                      29       29        0        0"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,9 +38,14 @@ async fn the_proxy_passes_without_extensions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_models_behind_the_proxy_pass() {
     let models = models().await.to_string();
-    let run = Around::default().play(&["--service", &models, "--known-gaps", GAPS, "--deadline", DEADLINE]).await;
+    let run =
+        Around::default().play(&["--service", &models, "--known-gaps", GAPS, "--deadline", DEADLINE]).await;
     assert_eq!((run.failed(), run.code), ([].into(), 0), "{}{}", run.stderr, run.stdout);
-    assert!(run.stdout.contains("  in all                      29       29        0        0"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("  in all                      29       29        0        0"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

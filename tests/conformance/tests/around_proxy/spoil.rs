@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    body::Incoming,
+    body::{Body as _, Incoming},
     client::conn::{http1, http2},
     service::service_fn,
 };
@@ -98,13 +98,19 @@ impl Relay {
         if let Some(spoil) = self.spoil.response_head {
             spoil(&mut head);
         }
-        let is_grpc = head.headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        let is_grpc = head
+            .headers
+            .get("content-type")
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         let Some(spoil) = self.spoil.http.filter(|_| !is_grpc) else {
             return Ok(Response::from_parts(head, body.map_err(Problem::from).boxed_unsync()));
         };
         let body = spoil(&body.collect().await?.to_bytes());
         head.headers.remove("content-length");
-        Ok(Response::from_parts(head, http_body_util::Full::from(body).map_err(|never| match never {}).boxed_unsync()))
+        Ok(Response::from_parts(
+            head,
+            http_body_util::Full::from(body).map_err(|never| match never {}).boxed_unsync(),
+        ))
     }
 
     async fn grpc(
@@ -115,8 +121,7 @@ impl Relay {
         let connect = || async {
             let stream = TcpStream::connect(self.to).await?;
             stream.set_nodelay(true)?;
-            let (sender, connection) =
-                http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             Ok::<_, Problem>(sender)
         };
@@ -130,7 +135,8 @@ impl Relay {
         let (frames, once_more) = (mpsc::channel(256), mpsc::channel(256));
         tokio::spawn(pass_request(self.spoil, path.clone(), body, frames.0, again.then_some(once_more.0)));
         if again {
-            let (mut copy, _) = Request::builder().uri(head.uri.clone()).method("POST").body(()).unwrap().into_parts();
+            let (mut copy, _) =
+                Request::builder().uri(head.uri.clone()).method("POST").body(()).unwrap().into_parts();
             copy.headers = head.headers.clone();
             let response = sender.send_request(Request::from_parts(copy, streamed(once_more.1)));
             tokio::spawn(async move {
@@ -139,7 +145,8 @@ impl Relay {
                 }
             });
         }
-        let (mut head, body) = sender.send_request(Request::from_parts(head, streamed(frames.1))).await?.into_parts();
+        let (mut head, body) =
+            sender.send_request(Request::from_parts(head, streamed(frames.1))).await?.into_parts();
         if let Some(spoil) = self.spoil.response_head {
             spoil(&mut head);
         }
@@ -182,6 +189,10 @@ async fn pass_request(spoil: Spoil, path: String, mut body: Incoming, to: Frames
                 }
             }
         }
+    }
+    if !body.is_end_stream() {
+        let _ = to.send(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))).await;
+        return;
     }
     if spoil.resets.is_some_and(|resets| resets(&path)) {
         let _ = to.send(Err(Box::new(h2::Error::from(h2::Reason::CANCEL)))).await;

@@ -110,6 +110,11 @@ async fn copy(mut body: Incoming, writer: Writer, heard: mpsc::Sender<Heard>) {
             () = writer.gone() => return,
         };
         match frame {
+            // hyper takes some resets for an end.
+            None if !body.is_end_stream() => {
+                let _ = heard.send(Heard::Broken("reset".to_owned())).await;
+                return writer.cancel().await;
+            }
             None => {
                 let _ = heard.send(Heard::End(HeaderMap::new())).await;
                 return;
