@@ -7,6 +7,7 @@ use cloudstate_proto::Metadata;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
+use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep_until};
 use tonic::{
     Code as GrpcCode, Status, Streaming,
@@ -81,6 +82,9 @@ impl Made {
         B: HttpBody + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
+        // tonic takes a reset with CANCEL for the end of the requests, which would tell a streamed action that its client
+        // has said all that it had to say. As a text it is an error like any other.
+        let request = request.map(|body| body.map_err(|error| error.into().to_string()));
         match (self.method.client_streaming, self.method.server_streaming) {
             (false, false) => grpc.unary(self, request).await,
             (false, true) => grpc.server_streaming(self, request).await,
