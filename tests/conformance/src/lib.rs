@@ -4,9 +4,13 @@
 //! services, in whatever language and with whatever library it is written, and compares what it says with what the
 //! protocol asks for, message by message.
 //!
+//! `cloudstate-tck proxy --at host:port` plays the clients of a proxy and its user function, which answers as the
+//! scenarios say or, with `--service host:port`, as a real one does that every call is relayed to.
+//!
 //! ```text
 //! cloudstate-tck service --at 127.0.0.1:8080                 all scenarios
 //! cloudstate-tck service --only event-sourced --only VE-04   an area and a scenario
+//! cloudstate-tck proxy --at 127.0.0.1:9000                   waits on port 8090 for the proxy, then all scenarios
 //! cloudstate-tck list                                        what there is
 //! ```
 //!
@@ -18,8 +22,9 @@
 //! the list only shrinks.
 //!
 //! The scenarios are text: `scenarios/`, one file for each area, and `scenarios/README.md` on how they are written. Those
-//! whose ids hold an `X` are rules that the reference kit does not check. The kit knows the wire and nothing else: no SDK
-//! and no proxy.
+//! whose ids hold an `X` are rules that the reference kit does not check. Those around a proxy, in `scenarios/proxy/`, are
+//! played one after the other; a `C` in an id marks what the protocol leaves open. The kit knows the wire and nothing
+//! else: no SDK and no proxy.
 
 mod area;
 mod arguments;
