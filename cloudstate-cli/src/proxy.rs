@@ -46,7 +46,8 @@ Is it ready? curl localhost:8558/ready";
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     logging::start("info", arguments.log_format);
     descriptors::raise_limit();
-    let settings = arguments.settings.resolve(environment, Settings::default())?;
+    let defaults = Settings { spans: arguments.otlp.is_some(), ..Settings::default() };
+    let settings = arguments.settings.resolve(environment, defaults)?;
     for warning in arguments.settings.warnings() {
         warn!("{warning}");
     }

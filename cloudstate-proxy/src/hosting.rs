@@ -154,14 +154,14 @@ impl Host {
 
     /// Validates a contract and lets new requests use it.
     fn adopt(&mut self, discovered: Discovered) -> Result<Arc<Frontend>, Rejection> {
-        let Discovered { spec, status_codes, .. } = discovered;
+        let Discovered { spec, extensions, .. } = discovered;
         let info = spec.service_info.clone().unwrap_or_default();
         let catalog = Arc::new(ServiceCatalog::new(spec, self.settings.strict_protocol_version)?);
         for warning in catalog.warnings() {
             tracing::warn!("{warning}");
         }
         self.check_kinds(&catalog)?;
-        self.entities.environment().pool.set_status_codes(status_codes);
+        self.entities.environment().pool.set_extensions(extensions);
         if let Some(current) = self.frontend.load_full()
             && current.catalog.is_same_contract(&catalog)
         {

@@ -52,7 +52,7 @@ use crate::{
     hosting::{Host, Open},
     management::Management,
     storage::{OpenError, Store},
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, spans::Spans},
     user_function::{Dial, ErrorReporter, Pool, PoolLimits},
 };
 
@@ -240,6 +240,7 @@ fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Envi
         pool: Pool::new(dial.clone(), pool_limits(settings)),
         reporter: ErrorReporter::start(dial.clone()),
         metrics: Metrics::new(Arc::clone(store)),
+        spans: Spans::new(settings.spans),
         relay_timeout: settings.relay_timeout,
         passivation_timeout: settings.passivation_timeout,
         stash_size: settings.stash_size,

@@ -29,6 +29,8 @@ pub struct Settings {
     pub management_optional: bool,
     /// A second address for `/metrics`.
     pub metrics: Option<SocketAddr>,
+    /// Make a span of each call, for the tracer provider that is OpenTelemetry's global one when the proxy starts.
+    pub spans: bool,
     /// How long a command may take, from its arrival to its reply.
     pub relay_timeout: Duration,
     /// The largest message accepted from the user function, in bytes.
@@ -74,6 +76,7 @@ impl Default for Settings {
             management: Some(SocketAddr::from(([127, 0, 0, 1], 8558))),
             management_optional: false,
             metrics: None,
+            spans: false,
             relay_timeout: Duration::from_secs(60),
             max_inbound_message_size: 12 * 1024 * 1024,
             max_request_size: 4 * 1024 * 1024,
@@ -421,6 +424,7 @@ impl Arguments {
             management: given.address(&MANAGEMENT, defaults.management)?,
             management_optional: defaults.management_optional || given.dev_mode()?,
             metrics: given.address(&METRICS, defaults.metrics)?,
+            spans: defaults.spans,
             relay_timeout: given.time(&RELAY_TIMEOUT, defaults.relay_timeout)?,
             max_inbound_message_size: given
                 .size(&MAX_INBOUND_MESSAGE_SIZE, defaults.max_inbound_message_size)?,

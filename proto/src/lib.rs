@@ -43,6 +43,9 @@ pub mod entity_type {
 pub const EXTENSIONS_HEADER: &str = "cloudstate-extensions";
 /// The extension that carries [`Failure::grpc_status_code`].
 pub const STATUS_CODE_EXTENSION: &str = "status-code";
+/// The extension that carries the W3C trace context of a call to entities, as `traceparent` and `tracestate` in
+/// [`Command::metadata`].
+pub const TRACE_CONTEXT_EXTENSION: &str = "trace-context";
 
 // The package `cloudstate` stands at the root, so that generated paths such as `super::Command` resolve.
 mod generated {

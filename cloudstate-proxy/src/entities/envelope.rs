@@ -9,6 +9,7 @@ use crate::{
     code::Code,
     routing::{Failure, Responder},
     service_catalog::Method,
+    telemetry::trace_context::TraceContext,
 };
 
 /// A command and whoever waits for its answer.
@@ -17,6 +18,7 @@ pub(crate) struct Envelope {
     pub(crate) method: Arc<Method>,
     /// The encoded request message.
     pub(crate) payload: Bytes,
+    pub(crate) context: TraceContext,
     pub(crate) responder: Responder,
 }
 

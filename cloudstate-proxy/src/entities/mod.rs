@@ -14,7 +14,7 @@ pub(crate) use registry::{Entities, LiveEntity};
 
 use crate::{
     storage::Store,
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, spans::Spans},
     user_function::{ErrorReporter, Pool},
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Environment {
     pub(crate) pool: Pool,
     pub(crate) reporter: ErrorReporter,
     pub(crate) metrics: Metrics,
+    pub(crate) spans: Spans,
     pub(crate) relay_timeout: Duration,
     pub(crate) passivation_timeout: Duration,
     pub(crate) stash_size: usize,

@@ -116,6 +116,11 @@ enum NoReply {
 }
 
 impl NoReply {
+    fn failure(&self) -> &Failure {
+        let (NoReply::Refused(failure) | NoReply::Broken(failure)) = self;
+        failure
+    }
+
     fn into_failure(self) -> Failure {
         let (NoReply::Refused(failure) | NoReply::Broken(failure)) = self;
         failure

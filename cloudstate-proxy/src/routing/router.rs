@@ -21,7 +21,11 @@ use crate::{
     eventing::{Publisher, topic_of},
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
     storage::EntityKey,
-    telemetry::watched::watched,
+    telemetry::{
+        spans::{CallSpan, Cause},
+        trace_context::TraceContext,
+        watched::watched,
+    },
 };
 
 /// Asynchronous side effects that are under way at once; more wait.
@@ -45,6 +49,8 @@ pub(super) struct Routed {
     pub(super) payloads: Payloads,
     /// Reaches actions only.
     pub(super) metadata: Metadata,
+    /// Ends with the call.
+    pub(super) span: CallSpan,
     /// Held by an asynchronous side effect until there is an answer to it.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
@@ -63,7 +69,7 @@ impl Calls for Router {
     fn call_streamed(&self, call: Call) -> Replies {
         let method = Arc::clone(&call.method);
         let environment = Arc::clone(self.0.entities.environment());
-        let replies = self.published(Arc::clone(&method), self.replies(Routed::by_client(call)));
+        let replies = self.published(Arc::clone(&method), self.replies(self.by_client(call)));
         watched(replies, code, move |ended| {
             let cancelled = ended.early.then_some(Code::Cancelled);
             environment.metrics.answered(&method, ended.failure.or(cancelled));
@@ -87,15 +93,15 @@ impl Router {
     ///
     /// The replies, of which an rpc without a stream of replies has one, end after the first `Err`.
     pub(crate) fn consume(&self, method: Arc<Method>, payload: Any, metadata: Metadata) -> Replies {
-        let link = Link { origin: Arc::clone(&method), method: Arc::clone(&method), trace: Trace::default() };
-        let call = Routed { link, payloads: Payloads::One(payload), metadata, permit: None };
+        let link = Link::first(Arc::clone(&method));
+        let call = self.begin(Cause::Event, link, Payloads::One(payload), metadata);
         self.published(method, self.replies(call))
     }
 
     /// The reply to a client's call, published first if the method has a topic.
     async fn published_reply(&self, call: Call) -> Result<Reply, Failure> {
         let method = Arc::clone(&call.method);
-        let reply = self.reply(Routed::by_client(call)).await.map_err(NoReply::into_failure)?;
+        let reply = self.reply(self.by_client(call)).await.map_err(NoReply::into_failure)?;
         self.0.publisher.publish(&method, &reply).await?;
         Ok(reply)
     }
@@ -117,26 +123,71 @@ impl Router {
         for_client(replies.boxed())
     }
 
+    fn by_client(&self, call: Call) -> Routed {
+        let Call { method, requests, metadata } = call;
+        let type_url = method.input_type_url.clone();
+        let payloads = match requests {
+            Requests::One(value) => Payloads::One(Any { type_url, value }),
+            Requests::Many(requests) => Payloads::Many(
+                requests.map(move |value| Ok(Any { type_url: type_url.clone(), value: value? })).boxed(),
+            ),
+        };
+        self.begin(Cause::Client, Link::first(method), payloads, metadata)
+    }
+
+    /// A call at its place in its trace, which is what `metadata` says or else where the call before it stands. If there
+    /// is a collector of traces, the call has a span of its own there, and `metadata` names that instead.
+    pub(super) fn begin(
+        &self,
+        cause: Cause,
+        mut link: Link,
+        payloads: Payloads,
+        mut metadata: Metadata,
+    ) -> Routed {
+        let said = TraceContext::of(&metadata);
+        let parent = if said.is_none() { &link.context } else { &said };
+        let span = self.0.entities.environment().spans.start(cause, &link.method, parent);
+        let context = span.context().unwrap_or_else(|| parent.clone());
+        if context != said {
+            context.write_to(&mut metadata);
+        }
+        link.context = context;
+        Routed { link, payloads, metadata, span, permit: None }
+    }
+
     /// Carries out a call for a caller that takes one reply.
-    pub(super) async fn reply(&self, call: Routed) -> Result<Reply, NoReply> {
+    pub(super) async fn reply(&self, mut call: Routed) -> Result<Reply, NoReply> {
+        let mut span = std::mem::take(&mut call.span);
+        let reply = self.only_reply(call, &mut span).await;
+        span.end(reply.as_ref().err().map(NoReply::failure));
+        reply
+    }
+
+    async fn only_reply(&self, call: Routed, span: &mut CallSpan) -> Result<Reply, NoReply> {
         let method = &call.link.method;
         if method.service.kind.is_entity() && !method.server_streaming {
-            return decided(self.deliver(call)?).await?.one().await;
+            return decided(self.deliver(call, span)?).await?.one().await;
         }
-        first(self.replies(call)).await
+        first(self.all_replies(call, span)).await
     }
 
     /// Carries out a call for a caller that takes any number of replies. An entity has the command when this
     /// returns; an action is called when the first reply is asked for.
-    pub(super) fn replies(&self, call: Routed) -> BoxStream<Result<Reply, NoReply>> {
+    pub(super) fn replies(&self, mut call: Routed) -> BoxStream<Result<Reply, NoReply>> {
+        let mut span = std::mem::take(&mut call.span);
+        let replies = self.all_replies(call, &mut span);
+        if span.is_recorded() { until_end(span, replies) } else { replies }
+    }
+
+    fn all_replies(&self, call: Routed, span: &mut CallSpan) -> BoxStream<Result<Reply, NoReply>> {
         let method = &call.link.method;
         let replies = match method.service.kind {
             EntityKind::Action => self.call_action(call),
             EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt if method.server_streaming => {
-                self.deliver_streamed(call)
+                self.deliver_streamed(call, span)
             }
             EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt => {
-                self.deliver(call).map(|settled| many(decided(settled)))
+                self.deliver(call, span).map(|settled| many(decided(settled)))
             }
         };
         replies.unwrap_or_else(|failure| only(failure.into()))
@@ -145,7 +196,7 @@ impl Router {
     /// Calls an action, and carries out its answers one after the other: the next one is asked for when the effects
     /// and the forward of the one before are done.
     fn call_action(&self, call: Routed) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
-        let Routed { link, payloads, metadata, mut permit } = call;
+        let Routed { link, payloads, metadata, mut permit, .. } = call;
         let method = Arc::clone(&link.method);
         if !method.client_streaming && matches!(payloads, Payloads::Many(_)) {
             return Err(one_request_only(&method));
@@ -163,22 +214,29 @@ impl Router {
     pub(super) fn deliver(
         &self,
         call: Routed,
+        span: &mut CallSpan,
     ) -> Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure> {
         let Routed { link, payloads, permit, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
-        let method = Arc::clone(&link.method);
+        span.set_entity(&key.entity_id);
+        let (method, context) = (Arc::clone(&link.method), link.context.clone());
         let (responder, settled) = Responder::unary(self.clone(), link, permit);
-        self.0.entities.deliver(key, Envelope { method, payload, responder });
+        self.0.entities.deliver(key, Envelope { method, payload, context, responder });
         Ok(settled)
     }
 
     /// Puts a streamed command into the mailbox of its entity.
-    fn deliver_streamed(&self, call: Routed) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
+    fn deliver_streamed(
+        &self,
+        call: Routed,
+        span: &mut CallSpan,
+    ) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
         let Routed { link, payloads, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
-        let method = Arc::clone(&link.method);
+        span.set_entity(&key.entity_id);
+        let (method, context) = (Arc::clone(&link.method), link.context.clone());
         let (responder, replies) = Responder::streamed(self.clone(), link);
-        self.0.entities.deliver(key, Envelope { method, payload, responder });
+        self.0.entities.deliver(key, Envelope { method, payload, context, responder });
         Ok(replies)
     }
 
@@ -220,23 +278,10 @@ impl Router {
     }
 }
 
-impl Routed {
-    fn by_client(call: Call) -> Self {
-        let Call { method, requests, metadata } = call;
-        let type_url = method.input_type_url.clone();
-        let payloads = match requests {
-            Requests::One(value) => Payloads::One(Any { type_url, value }),
-            Requests::Many(requests) => Payloads::Many(
-                requests.map(move |value| Ok(Any { type_url: type_url.clone(), value: value? })).boxed(),
-            ),
-        };
-        let link = Link { origin: Arc::clone(&method), method, trace: Trace::default() };
-        Self { link, payloads, metadata, permit: None }
-    }
-}
-
 /// What an entity decided; it is told with its task, if that ends without a word.
-async fn decided(settled: oneshot::Receiver<Result<Settled, NoReply>>) -> Result<Settled, NoReply> {
+pub(super) async fn decided(
+    settled: oneshot::Receiver<Result<Settled, NoReply>>,
+) -> Result<Settled, NoReply> {
     settled.await.unwrap_or_else(|_| Err(terminated()))
 }
 
@@ -244,6 +289,28 @@ fn many(
     settled: impl Future<Output = Result<Settled, NoReply>> + Send + 'static,
 ) -> BoxStream<Result<Reply, NoReply>> {
     settled.map(|settled| settled.map_or_else(only, Settled::many)).flatten_stream().boxed()
+}
+
+/// The same replies; the call, and so its span, ends with them.
+fn until_end(
+    span: CallSpan,
+    replies: BoxStream<Result<Reply, NoReply>>,
+) -> BoxStream<Result<Reply, NoReply>> {
+    let replies = stream::unfold(Some((span, replies)), |state| async {
+        let (span, mut replies) = state?;
+        let Some(reply) = replies.next().await else {
+            span.end(None);
+            return None;
+        };
+        match reply {
+            Ok(reply) => Some((Ok(reply), Some((span, replies)))),
+            Err(failed) => {
+                span.end(Some(failed.failure()));
+                Some((Err(failed), None))
+            }
+        }
+    });
+    replies.boxed()
 }
 
 fn only(failed: NoReply) -> BoxStream<Result<Reply, NoReply>> {

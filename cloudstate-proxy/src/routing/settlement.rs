@@ -4,15 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
 use futures_util::StreamExt;
+use tokio::sync::oneshot;
 
 use super::{
     BoxStream, Failure, NoReply, Reply, Router,
     first::first,
     reply_headers::{MAX_HEADER_BYTES, fit},
-    router::Routed,
+    router::{Routed, decided},
     trace::{MAX_HOPS, Trace},
 };
-use crate::{actions::Payloads, code::Code, entities::Answer, service_catalog::Method};
+use crate::{
+    actions::Payloads,
+    code::Code,
+    entities::Answer,
+    service_catalog::Method,
+    telemetry::{spans::Cause, trace_context::TraceContext},
+};
 
 /// The place of a call in the chain that a client began.
 #[derive(Clone)]
@@ -23,6 +30,20 @@ pub(super) struct Link {
     pub(super) origin: Arc<Method>,
     /// What came before.
     pub(super) trace: Trace,
+    /// Where the call stands in the trace that the client began.
+    pub(super) context: TraceContext,
+}
+
+impl Link {
+    /// A call that no other one led to.
+    pub(super) fn first(method: Arc<Method>) -> Self {
+        Self {
+            origin: Arc::clone(&method),
+            method,
+            trace: Trace::default(),
+            context: TraceContext::default(),
+        }
+    }
 }
 
 /// What became of an answer.
@@ -98,12 +119,10 @@ impl Router {
     fn forward(&self, forward: Forward, cause: &Link) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
         let trace = self.follow(cause, "forwarded from")?;
         let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
-        Ok(self.replies(Routed {
-            payloads: payload_for(&method, forward.payload),
-            metadata: forward.metadata.unwrap_or_default(),
-            link: Link { method, origin: Arc::clone(&cause.origin), trace },
-            permit: None,
-        }))
+        let payload = payload_for(&method, forward.payload);
+        let (origin, context) = (Arc::clone(&cause.origin), cause.context.clone());
+        let link = Link { method, origin, trace, context };
+        Ok(self.replies(self.begin(Cause::Forward, link, payload, forward.metadata.unwrap_or_default())))
     }
 
     async fn side_effect(&self, effect: SideEffect, cause: &Link) -> Result<(), NoReply> {
@@ -120,12 +139,10 @@ impl Router {
     fn effect_call(&self, effect: SideEffect, cause: &Link) -> Result<Routed, Failure> {
         let trace = self.follow(cause, "side-effect of")?;
         let method = self.target(&effect.service_name, &effect.command_name, &trace)?;
-        Ok(Routed {
-            payloads: payload_for(&method, effect.payload),
-            metadata: effect.metadata.unwrap_or_default(),
-            link: Link { origin: Arc::clone(&method), method, trace },
-            permit: None,
-        })
+        let payload = payload_for(&method, effect.payload);
+        let how = if effect.synchronous { Cause::SideEffect } else { Cause::AsyncSideEffect };
+        let link = Link { origin: Arc::clone(&method), method, trace, context: cause.context.clone() };
+        Ok(self.begin(how, link, payload, effect.metadata.unwrap_or_default()))
     }
 
     /// Carries out a synchronous side effect to its end. What it replies, a failure included, is dropped.
@@ -157,7 +174,11 @@ impl Router {
         if call.link.method.service.kind.is_entity() && !call.link.method.server_streaming {
             // Delivered here and not in a task of its own, so that effects on one entity keep their order. What
             // becomes of it is not our caller's business.
-            let _ = self.deliver(call);
+            let mut span = std::mem::take(&mut call.span);
+            let delivered = self.deliver(call, &mut span);
+            if span.is_recorded() {
+                tokio::spawn(async move { span.end(outcome(delivered).await.err().as_ref()) });
+            }
             return Ok(());
         }
         tokio::spawn(drain(self.replies(call)));
@@ -219,6 +240,13 @@ async fn drain(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<(), NoR
         reply?;
     }
     Ok(())
+}
+
+/// What became of a command whose answer nobody waits for; not of what it led to.
+async fn outcome(
+    delivered: Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure>,
+) -> Result<(), Failure> {
+    decided(delivered?).await.map(drop).map_err(NoReply::into_failure)
 }
 
 fn unfinished(limit: Duration) -> NoReply {

@@ -2,6 +2,8 @@
 
 mod consumers;
 pub(crate) mod metrics;
+pub(crate) mod spans;
+pub(crate) mod trace_context;
 pub(crate) mod watched;
 
 pub(crate) use consumers::ConsumerMetrics;

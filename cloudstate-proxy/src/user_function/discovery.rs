@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use cloudstate_proto::{
-    EXTENSIONS_HEADER, EntitySpec, PROTOCOL_MAJOR_VERSION, PROTOCOL_MINOR_VERSION, ProxyInfo,
-    STATUS_CODE_EXTENSION, entity_discovery_client::EntityDiscoveryClient,
+    EntitySpec, PROTOCOL_MAJOR_VERSION, PROTOCOL_MINOR_VERSION, ProxyInfo,
+    entity_discovery_client::EntityDiscoveryClient,
 };
-use tonic::{Request, Status, metadata::MetadataMap};
+use tonic::{Request, Status};
 
-use super::{Connection, Dial};
+use super::{Connection, Dial, Extensions};
 use crate::service_catalog::SUPPORTED_ENTITY_TYPES;
 
 /// How long the user function may take to answer.
@@ -18,8 +18,8 @@ const DISCOVER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Discovered {
     /// What it serves.
     pub(crate) spec: EntitySpec,
-    /// Whether it sends status codes in failures.
-    pub(crate) status_codes: bool,
+    /// What it agreed to.
+    pub(crate) extensions: Extensions,
     /// The connection it was asked on, kept to notice when it goes away.
     pub(crate) connection: Connection,
 }
@@ -47,16 +47,10 @@ pub(crate) async fn discover(dial: &Dial, max_message_size: usize) -> Result<Dis
         proxy_version: env!("CARGO_PKG_VERSION").to_owned(),
         supported_entity_types: SUPPORTED_ENTITY_TYPES.map(str::to_owned).to_vec(),
     });
-    let extensions = tonic::metadata::MetadataValue::from_static(STATUS_CODE_EXTENSION);
-    request.metadata_mut().insert(EXTENSIONS_HEADER, extensions);
+    Extensions::ALL.name_in(request.metadata_mut());
     let answer = tokio::time::timeout(DISCOVER_TIMEOUT, client.discover(request)).await;
     let answer = answer.map_err(|_| DiscoveryError::Stalled)?;
     let response = answer.map_err(|status| DiscoveryError::Call(Box::new(status)))?;
-    let status_codes = knows_status_codes(response.metadata());
-    Ok(Discovered { spec: response.into_inner(), status_codes, connection })
-}
-
-fn knows_status_codes(metadata: &MetadataMap) -> bool {
-    let lists = metadata.get_all(EXTENSIONS_HEADER).iter().filter_map(|list| list.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|name| name.trim() == STATUS_CODE_EXTENSION)
+    let extensions = Extensions::named_in(response.metadata());
+    Ok(Discovered { spec: response.into_inner(), extensions, connection })
 }

@@ -1,11 +1,15 @@
 //! The protocols whose entities live on a stream each.
 
 use cloudstate_proto::{
-    ClientAction, Failure,
+    ClientAction, Command, Failure,
     client_action::Action,
-    crdt::{CrdtStreamIn, CrdtStreamOut, crdt_stream_out},
-    eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut, event_sourced_stream_out},
-    valueentity::{ValueEntityStreamIn, ValueEntityStreamOut, value_entity_stream_out},
+    crdt::{CrdtStreamIn, CrdtStreamOut, crdt_stream_in, crdt_stream_out},
+    eventsourced::{
+        EventSourcedStreamIn, EventSourcedStreamOut, event_sourced_stream_in, event_sourced_stream_out,
+    },
+    valueentity::{
+        ValueEntityStreamIn, ValueEntityStreamOut, value_entity_stream_in, value_entity_stream_out,
+    },
 };
 use http::uri::PathAndQuery;
 use prost::Message;
@@ -19,6 +23,9 @@ pub(crate) trait EntityProtocol: Send + 'static {
 
     const PATH: PathAndQuery;
 
+    /// The command in a message of ours, if it is one.
+    fn command_in(message: &mut Self::In) -> Option<&mut Command>;
+
     /// The failure in a message, if there is one.
     fn failure(message: &mut Self::Out) -> Option<&mut Failure>;
 }
@@ -31,6 +38,13 @@ impl EntityProtocol for EventSourced {
     type Out = EventSourcedStreamOut;
 
     const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.eventsourced.EventSourced/handle");
+
+    fn command_in(message: &mut Self::In) -> Option<&mut Command> {
+        match message.message.as_mut()? {
+            event_sourced_stream_in::Message::Command(command) => Some(command),
+            _ => None,
+        }
+    }
 
     fn failure(message: &mut Self::Out) -> Option<&mut Failure> {
         match message.message.as_mut()? {
@@ -49,6 +63,13 @@ impl EntityProtocol for Value {
 
     const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.valueentity.ValueEntity/handle");
 
+    fn command_in(message: &mut Self::In) -> Option<&mut Command> {
+        match message.message.as_mut()? {
+            value_entity_stream_in::Message::Command(command) => Some(command),
+            _ => None,
+        }
+    }
+
     fn failure(message: &mut Self::Out) -> Option<&mut Failure> {
         match message.message.as_mut()? {
             value_entity_stream_out::Message::Reply(reply) => in_action(&mut reply.client_action),
@@ -65,6 +86,13 @@ impl EntityProtocol for Crdt {
     type Out = CrdtStreamOut;
 
     const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.crdt.Crdt/handle");
+
+    fn command_in(message: &mut Self::In) -> Option<&mut Command> {
+        match message.message.as_mut()? {
+            crdt_stream_in::Message::Command(command) => Some(command),
+            _ => None,
+        }
+    }
 
     fn failure(message: &mut Self::Out) -> Option<&mut Failure> {
         match message.message.as_mut()? {

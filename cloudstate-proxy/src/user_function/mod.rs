@@ -6,6 +6,7 @@ mod discovery;
 mod entity_protocol;
 mod entity_stream;
 mod error_report;
+mod extensions;
 mod pool;
 mod settings_frame;
 
@@ -15,4 +16,5 @@ pub(crate) use discovery::{Discovered, discover};
 pub(crate) use entity_protocol::{Crdt, EntityProtocol, EventSourced, Value};
 pub(crate) use entity_stream::EntityStream;
 pub(crate) use error_report::ErrorReporter;
+pub(crate) use extensions::Extensions;
 pub(crate) use pool::{ActionCall, Pool, PoolLimits, Unreachable};

@@ -3,26 +3,23 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use cloudstate_proto::{
-    EXTENSIONS_HEADER, STATUS_CODE_EXTENSION,
-    action::{ActionCommand, ActionResponse},
-};
-use futures_util::Stream;
+use cloudstate_proto::action::{ActionCommand, ActionResponse};
+use futures_util::{Stream, StreamExt};
 use http::uri::PathAndQuery;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming, client::Grpc, metadata::MetadataValue};
+use tonic::{Request, Status, Streaming, client::Grpc};
 
 use super::{
-    Connection, Dial, EntityProtocol, EntityStream,
+    Connection, Dial, EntityProtocol, EntityStream, Extensions,
     codec::{ActionCodec, Cancelled, SmallBufferCodec},
 };
 
@@ -36,8 +33,8 @@ const OUTBOUND_MESSAGES: usize = 16;
 pub(crate) struct Pool {
     dial: Dial,
     limits: PoolLimits,
-    /// Whether the user function agreed to send status codes.
-    status_codes: AtomicBool,
+    /// What the user function agreed to.
+    extensions: Mutex<Extensions>,
     connections: Mutex<Connections>,
     /// Told of every place that gets free.
     freed: Arc<Notify>,
@@ -84,7 +81,7 @@ impl Pool {
         Self {
             dial,
             limits,
-            status_codes: AtomicBool::new(false),
+            extensions: Mutex::default(),
             connections: Mutex::default(),
             freed: Arc::default(),
             dialing: tokio::sync::Mutex::new(Backoff { pause, not_before: None, connected: true }),
@@ -92,8 +89,12 @@ impl Pool {
     }
 
     /// What discovery agreed on; holds for streams and calls opened from now on.
-    pub(crate) fn set_status_codes(&self, agreed: bool) {
-        self.status_codes.store(agreed, Ordering::Relaxed);
+    pub(crate) fn set_extensions(&self, agreed: Extensions) {
+        *self.extensions.lock().unwrap_or_else(PoisonError::into_inner) = agreed;
+    }
+
+    fn extensions(&self) -> Extensions {
+        *self.extensions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a stream for an entity. Waits as long as there is no user function, or no room: the caller keeps the time,
@@ -101,15 +102,24 @@ impl Pool {
     pub(crate) async fn open<P: EntityProtocol>(&self) -> EntityStream<P> {
         let place = self.place().await;
         let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES);
-        let status_codes = self.status_codes.load(Ordering::Relaxed);
-        let request = request(ReceiverStream::new(messages), status_codes);
+        let extensions = self.extensions();
+        let messages = ReceiverStream::new(messages).map(move |mut message| {
+            // The metadata of a command to an entity means something only between peers that agreed on it.
+            if !extensions.trace_context
+                && let Some(command) = P::command_in(&mut message)
+            {
+                command.metadata = None;
+            }
+            message
+        });
+        let request = request(messages, extensions);
         let mut grpc = Grpc::with_origin(place.connection.clone(), place.connection.origin())
             .max_decoding_message_size(self.limits.max_message_size);
         let opening = async move {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
             grpc.streaming(request, P::PATH, SmallBufferCodec::default()).await
         };
-        EntityStream::new(outbound, Box::pin(opening), status_codes, place)
+        EntityStream::new(outbound, Box::pin(opening), extensions.status_codes, place)
     }
 
     /// A connection for one call of an action, whichever its shape.
@@ -122,7 +132,7 @@ impl Pool {
         Ok(ActionCall {
             place: place.map_err(|_| self.unreachable())?,
             max_message_size: self.limits.max_message_size,
-            status_codes: self.status_codes.load(Ordering::Relaxed),
+            extensions: self.extensions(),
         })
     }
 
@@ -281,7 +291,7 @@ impl Drop for Place {
 pub(crate) struct ActionCall {
     place: Place,
     max_message_size: usize,
-    status_codes: bool,
+    extensions: Extensions,
 }
 
 impl ActionCall {
@@ -296,13 +306,13 @@ impl ActionCall {
         let mut grpc = Grpc::with_origin(connection, origin).max_decoding_message_size(self.max_message_size);
         // The error that has the reason as its source, for whoever asks whether the call was sent.
         grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
-        let request = request(commands, self.status_codes);
+        let request = request(commands, self.extensions);
         Ok(grpc.streaming(request, path, ActionCodec).await?.into_inner())
     }
 
     /// Whether field 4 of a failure means something.
     pub(crate) fn status_codes(&self) -> bool {
-        self.status_codes
+        self.extensions.status_codes
     }
 
     /// Whether the connection takes new calls; no: what just failed, failed because the user function goes away.
@@ -312,11 +322,8 @@ impl ActionCall {
 }
 
 /// A user function cannot know which `discover` a call belongs to, so each call says it again.
-fn request<T>(message: T, status_codes: bool) -> Request<T> {
+fn request<T>(message: T, extensions: Extensions) -> Request<T> {
     let mut request = Request::new(message);
-    if status_codes {
-        let extension = MetadataValue::from_static(STATUS_CODE_EXTENSION);
-        request.metadata_mut().insert(EXTENSIONS_HEADER, extension);
-    }
+    extensions.name_in(request.metadata_mut());
     request
 }

@@ -58,7 +58,7 @@ async fn the_proxy_introduces_itself() {
     assert!(!discover.info.proxy_version.is_empty());
     let all = [entity_type::EVENT_SOURCED, entity_type::VALUE_ENTITY, entity_type::CRDT, entity_type::ACTION];
     assert_eq!(discover.info.supported_entity_types, all);
-    assert_eq!(discover.extensions.as_deref(), Some("status-code"));
+    assert_eq!(discover.extensions.as_deref(), Some("status-code,trace-context"));
 }
 
 /// (major, minor), whether it is accepted, whether it is accepted when told to be strict.

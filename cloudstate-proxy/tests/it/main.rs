@@ -43,3 +43,4 @@ mod rejections;
 mod shutdown;
 mod status_codes;
 mod streaming;
+mod trace_context;

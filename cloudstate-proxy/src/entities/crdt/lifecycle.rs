@@ -26,7 +26,10 @@ use super::{
     replica::{Message, Refused, Replica},
     sent::{Caller, Sent, Unanswered},
 };
-use crate::{code::Code, entities::stream::End, routing::Failure, storage::StoredCrdt};
+use crate::{
+    code::Code, entities::stream::End, routing::Failure, storage::StoredCrdt,
+    telemetry::trace_context::TraceContext,
+};
 
 /// What happens to an entity.
 #[derive(Clone, Debug)]
@@ -66,6 +69,7 @@ pub(super) struct Incoming {
     pub(super) payload: Any,
     /// Its method is server-streaming.
     pub(super) streamed: bool,
+    pub(super) context: TraceContext,
 }
 
 /// What the shell must do, in order.
@@ -316,7 +320,7 @@ impl Lifecycle {
             name: command.name.clone(),
             payload: Some(command.payload.clone()),
             streamed: command.streamed,
-            metadata: None,
+            metadata: command.context.to_metadata(),
         };
         let id = self.sent.send(command, resent);
         out.push(send(In::Command(Command { id, ..message })));

@@ -25,11 +25,23 @@ fn payload(text: &str) -> Any {
 }
 
 fn command(token: Token) -> Input {
-    Input::Command(Incoming { token, name: format!("c{token}"), payload: payload(""), streamed: false })
+    Input::Command(Incoming {
+        token,
+        name: format!("c{token}"),
+        payload: payload(""),
+        streamed: false,
+        context: Default::default(),
+    })
 }
 
 fn streamed(token: Token) -> Input {
-    Input::Command(Incoming { token, name: format!("s{token}"), payload: payload(""), streamed: true })
+    Input::Command(Incoming {
+        token,
+        name: format!("s{token}"),
+        payload: payload(""),
+        streamed: true,
+        context: Default::default(),
+    })
 }
 
 fn acting(action: Action) -> Option<ClientAction> {

@@ -163,7 +163,13 @@ impl World {
         self.clients.insert(token, Client { streamed, gone: false, elements: 0 });
         self.stopped = false;
         let payload = Any::default();
-        self.step(Input::Command(Incoming { token, name: token.to_string(), payload, streamed }));
+        self.step(Input::Command(Incoming {
+            token,
+            name: token.to_string(),
+            payload,
+            streamed,
+            context: Default::default(),
+        }));
     }
 
     fn client_leaves(&mut self) {

@@ -168,13 +168,13 @@ impl EntityTask {
     }
 
     fn admit(&mut self, envelope: Envelope) -> Input {
-        let Envelope { method, payload, responder } = envelope;
+        let Envelope { method, payload, context, responder } = envelope;
         let now = Instant::now();
         let streamed = responder.is_streamed();
         let token = self.clients.admit(responder, now, self.relay_deadline(now));
         self.metrics.command_received();
         let payload = Any { type_url: method.input_type_url.clone(), value: payload };
-        Input::Command(Incoming { token, name: method.name.to_string(), payload, streamed })
+        Input::Command(Incoming { token, name: method.name.to_string(), payload, streamed, context })
     }
 
     fn stream_input(&mut self, event: StreamEvent<Crdt>) -> Option<Input> {

@@ -20,7 +20,7 @@ use crate::{
     entities::{Answer, stream::End},
     routing::Failure,
     service_catalog::Method,
-    telemetry::metrics::Volume,
+    telemetry::{metrics::Volume, trace_context::TraceContext},
 };
 
 /// How often a command is sent again because the process went away that it was sent to.
@@ -61,6 +61,7 @@ pub(crate) struct Incoming {
     pub(crate) token: Token,
     pub(crate) method: Arc<Method>,
     pub(crate) payload: Bytes,
+    pub(crate) context: TraceContext,
     /// How often it was sent to a process that went away.
     pub(crate) resends: u8,
 }
@@ -267,7 +268,7 @@ impl<K: SerialKind> Lifecycle<K> {
                 value: command.payload.clone(),
             }),
             streamed: false,
-            metadata: None,
+            metadata: command.context.to_metadata(),
         })));
         self.phase = Phase::Awaiting(command);
     }

@@ -180,7 +180,13 @@ fn command_to<K: SerialKind>(service: &str, token: Token) -> Input<K> {
         eventing: None,
         http: None,
     };
-    Input::Command(Incoming { token, method: Arc::new(method), payload: Default::default(), resends: 0 })
+    Input::Command(Incoming {
+        token,
+        method: Arc::new(method),
+        payload: Default::default(),
+        context: Default::default(),
+        resends: 0,
+    })
 }
 
 fn reply<K: Scripted>(command_id: i64, changes: usize) -> Input<K> {

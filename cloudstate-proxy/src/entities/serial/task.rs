@@ -159,12 +159,12 @@ impl<K: SerialKind> EntityTask<K> {
     }
 
     fn admit(&mut self, envelope: Envelope) -> Input<K> {
-        let Envelope { method, payload, responder } = envelope;
+        let Envelope { method, payload, context, responder } = envelope;
         let environment = self.entity.environment();
         self.passivate_after = method.service.passivate_after.unwrap_or(environment.passivation_timeout);
         let deadline = after(Instant::now(), environment.relay_timeout);
         let token = self.callers.admit(responder, deadline);
-        Input::Command(Incoming { token, method, payload, resends: 0 })
+        Input::Command(Incoming { token, method, payload, context, resends: 0 })
     }
 
     fn stream_input(&mut self, event: StreamEvent<K>) -> Option<Input<K>> {
