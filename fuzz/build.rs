@@ -1,5 +1,5 @@
-//! Turns the contract into Rust.
+//! Turns the contracts into Rust.
 
 fn main() -> std::io::Result<()> {
-    cloudstate_build::compile_protos(&["proto/things.proto"], &["proto"])
+    cloudstate_build::compile_protos(&["proto/kinds.proto", "proto/things.proto"], &["proto"])
 }

@@ -5,14 +5,12 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use bytes::{Buf, BufMut, Bytes};
-use cloudstate_fuzz::messages;
-use cloudstate_sdk::CloudState;
+use bytes::Bytes;
+use cloudstate_fuzz::{examples, messages, raw::Raw};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use tonic::{
     Code, Request, Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Endpoint},
 };
 
@@ -50,15 +48,8 @@ fuzz_target!(|input: &[u8]| {
 });
 
 async fn start() -> Channel {
-    let function = CloudState::new()
-        .register::<shopping_cart::Cart>()
-        .register::<shopping_cart_value::Cart>()
-        .register::<presence::Room>()
-        .register_action(hello_action::Greeter)
-        .address("127.0.0.1", 0);
-    let server = function.bind().await.expect("the user function starts");
-    let endpoint = Endpoint::from_shared(format!("http://{}", server.address())).expect("an address");
-    tokio::spawn(server.serve_with_shutdown(std::future::pending()));
+    let address = examples::start().await;
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
     endpoint.connect().await.expect("the user function listens")
 }
 
@@ -74,42 +65,4 @@ async fn converse(channel: Channel, path: &'static str, messages: Vec<Bytes>) ->
         answered += 1;
     }
     Ok(answered)
-}
-
-/// Bytes as they are.
-#[derive(Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
-    }
 }

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use cloudstate_fuzz::messages;
 use cloudstate_sdk::crdt::{
-    AnyCrdt, Crdt, Delta, Flag, GCounter, GSet, LWWRegister, LWWRegisterMap, ORMap, ORMultiMap, ORSet, PNCounter,
-    PNCounterMap, Vote,
+    AnyCrdt, Crdt, Delta, Flag, GCounter, GSet, LWWRegister, LWWRegisterMap, ORMap, ORMultiMap, ORSet,
+    PNCounter, PNCounterMap, Vote,
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -1,11 +1,16 @@
-//! A descriptor set as a user function sends it: refused, or served with routes that work.
+//! A descriptor set as a user function sends it: refused, or served with routes that work, and shown
+//! as an OpenAPI document and by reflection.
 #![no_main]
 
 use std::sync::Arc;
 
 use cloudstate_fuzz::spec;
 use cloudstate_proto::descriptor::FileDescriptorSet;
-use cloudstate_proxy::{frontend::http_json::HttpJson, schema::Schema, service_catalog::ServiceCatalog};
+use cloudstate_proxy::{
+    frontend::http_json::HttpJson,
+    schema::{FileIndex, Schema},
+    service_catalog::ServiceCatalog,
+};
 use libfuzzer_sys::fuzz_target;
 use prost::Message as _;
 
@@ -20,7 +25,15 @@ fuzz_target!(|input: &[u8]| {
         assert!(catalog.schema().message_type(&method.input_type).is_some(), "{}", method.input_type);
         let _ = method.entity_key.entity_id(&input.to_vec().into());
     }
-    let _ = HttpJson::new(&Arc::new(catalog));
+    let files = FileIndex::new([input]);
+    for service in catalog.services() {
+        assert!(files.file_with_symbol(&service.name).is_some(), "{}", service.name);
+    }
+    let catalog = Arc::new(catalog);
+    if let Ok(http) = HttpJson::new(&catalog) {
+        let openapi = http.openapi(&catalog, "fuzz", "1");
+        serde_json::from_slice::<serde::de::IgnoredAny>(&openapi).expect("the document is JSON");
+    }
 });
 
 /// The full names of all services.

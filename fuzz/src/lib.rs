@@ -1,5 +1,9 @@
 //! What the fuzz targets share: a contract with all kinds of fields and routes, as the proxy sees it, and how an input
-//! holds several messages.
+//! holds several messages; a running user function and a running proxy; and what it takes to speak gRPC with any bytes.
+
+pub mod examples;
+pub mod hosted;
+pub mod raw;
 
 use std::sync::{Arc, LazyLock};
 
