@@ -14,6 +14,8 @@ use prost::{
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use prost_types::FileDescriptorProto;
 
+use super::full_names::{FullNames, MAX_FULL_NAME, MAX_FULL_NAMES};
+
 /// What is wrong with a descriptor set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -45,6 +47,22 @@ pub enum SchemaError {
         /// The files of the circle, the first one again at the end.
         Vec<String>,
     ),
+    /// A full name longer than any contract needs.
+    #[error(
+        "the full name of `{name:.100}` in {file:.200} has more than {MAX_FULL_NAME} bytes: shorten it, or the names of \
+         its package and of what it is nested in"
+    )]
+    NameTooLong {
+        /// The file.
+        file: String,
+        /// Its last part.
+        name: String,
+    },
+    /// More names than any contract needs, or too long ones.
+    #[error(
+        "the full names of all that is described take more than {MAX_FULL_NAMES} bytes: split the contract"
+    )]
+    TooManyNames,
     /// A name is missing, used twice or used wrongly; a number is invalid; and so on.
     #[error("the descriptor set is inconsistent: {0}")]
     Inconsistent(String),
@@ -65,6 +83,7 @@ struct File {
 pub(super) fn load(descriptor_set: &[u8]) -> Result<DescriptorPool, SchemaError> {
     let files = Files::decode(descriptor_set)?;
     files.check_syntax()?;
+    files.check_names()?;
     files.check_imports()?;
     let pool = build(&files.encode()?)?;
     pool.all_messages().try_for_each(|message| check_map_entry(&message))?;
@@ -110,6 +129,12 @@ impl Files {
                 syntax: file.descriptor.syntax().to_owned(),
             }),
         }
+    }
+
+    /// Must come before the library sees the set: it keeps all full names, and what contains much has its name in many.
+    fn check_names(&self) -> Result<(), SchemaError> {
+        let mut names = FullNames::default();
+        self.files.iter().try_for_each(|file| names.add_file(&file.descriptor))
     }
 
     /// Must come before the library sees the set: circles may overflow its stack.

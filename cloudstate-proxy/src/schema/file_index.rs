@@ -12,7 +12,7 @@ use super::descriptor_set::RawSet;
 
 /// Finds the files of descriptor sets by name, by a symbol they define, or by an extension they declare.
 #[derive(Debug, Default)]
-pub(crate) struct FileIndex {
+pub struct FileIndex {
     by_name: HashMap<String, Bytes>,
     /// Full names, without a leading dot.
     by_symbol: HashMap<String, Bytes>,
@@ -23,7 +23,7 @@ pub(crate) struct FileIndex {
 impl FileIndex {
     /// Of two files with one name, or two definitions of one symbol, that in the earlier set counts; within a set
     /// the last file of a name does. What does not decode is left out.
-    pub(crate) fn new<'a>(descriptor_sets: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub fn new<'a>(descriptor_sets: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut index = Self::default();
         for set in descriptor_sets {
             let files = RawSet::decode(set).unwrap_or_default().file;
@@ -37,22 +37,22 @@ impl FileIndex {
     }
 
     /// The file of this name.
-    pub(crate) fn file(&self, name: &str) -> Option<&Bytes> {
+    pub fn file(&self, name: &str) -> Option<&Bytes> {
         self.by_name.get(name)
     }
 
     /// The file that defines a message, field, oneof, enum, enum value, extension, service or rpc.
-    pub(crate) fn file_with_symbol(&self, full_name: &str) -> Option<&Bytes> {
+    pub fn file_with_symbol(&self, full_name: &str) -> Option<&Bytes> {
         self.by_symbol.get(full_name)
     }
 
     /// The file that declares the extension of `message` with this number.
-    pub(crate) fn file_with_extension(&self, message: &str, number: i32) -> Option<&Bytes> {
+    pub fn file_with_extension(&self, message: &str, number: i32) -> Option<&Bytes> {
         self.by_extension.get(&(message.to_owned(), number))
     }
 
     /// The numbers of all extensions of `message`, ascending.
-    pub(crate) fn extension_numbers(&self, message: &str) -> Vec<i32> {
+    pub fn extension_numbers(&self, message: &str) -> Vec<i32> {
         let all = (message.to_owned(), i32::MIN)..=(message.to_owned(), i32::MAX);
         self.by_extension.range(all).map(|((_, number), _)| *number).collect()
     }

@@ -6,6 +6,7 @@
 mod comments;
 mod descriptor_set;
 mod file_index;
+mod full_names;
 mod json;
 mod text;
 
@@ -20,7 +21,7 @@ use prost_reflect::{
 
 pub use comments::Comments;
 pub use descriptor_set::SchemaError;
-pub(crate) use file_index::FileIndex;
+pub use file_index::FileIndex;
 pub use json::{InvalidJson, Unprintable};
 pub use text::InvalidText;
 

@@ -170,6 +170,23 @@ fn routes_are_shown_in_the_order_of_declaration_with_samples() {
 }
 
 #[test]
+fn the_sample_of_a_huge_message_is_short() {
+    let fields: String = (1..5_000).map(|number| format!("string f{number} = {number};")).collect();
+    let source = format!(
+        r#"
+        syntax = "proto3";
+        package test;
+        service Huge {{ rpc Do(Message) returns (Message); }}
+        message Message {{ {fields} Message inner = 5000; }}
+    "#
+    );
+    let http = HttpJson::new(&contracts::actions(compile("huge.proto", &source), &["test.Huge"])).unwrap();
+    let body = http.routes()[0].sample_body.as_deref().unwrap();
+    assert!(body.starts_with(r#"{"f1":"f1","f2":"f2","#), "{body}");
+    assert!(body.ends_with('}') && body.len() < 2048, "{} bytes", body.len());
+}
+
+#[test]
 fn rpcs_without_a_rule_get_the_default_route() {
     let services = ["EventSourcedTckModel", "EventSourcedTwo", "EventSourcedConfigured"]
         .map(|service| format!("cloudstate.tck.model.{service}"));

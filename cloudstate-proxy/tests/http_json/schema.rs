@@ -85,6 +85,30 @@ fn missing_and_circular_imports_are_refused_by_name() {
 }
 
 #[test]
+fn full_names_that_would_fill_the_memory_are_refused() {
+    let long = "Long".repeat(250);
+    let mut described = file("long.proto", &[]);
+    described.message_type = vec![message(&long, &[("short", "")])];
+    assert!(load(vec![described.clone()]).is_ok());
+    described.package = Some("some.where.deep.inside".to_owned());
+    refused(
+        vec![described],
+        "the full name of `short` in long.proto has more than 1024 bytes: shorten it, or the names of its package and \
+         of what it is nested in",
+    );
+
+    // Every name is short enough and the set is small, but the full names take more than 64 MiB.
+    let fields: Vec<String> = (0..70_000).map(|number| format!("f{number}")).collect();
+    let fields: Vec<_> = fields.iter().map(|field| (field.as_str(), "")).collect();
+    let mut described = file("many.proto", &[]);
+    described.message_type = vec![message(&long, &fields)];
+    refused(
+        vec![described],
+        "the full names of all that is described take more than 67108864 bytes: split the contract",
+    );
+}
+
+#[test]
 fn inconsistent_files_are_refused() {
     let mut unknown_type = file("a.proto", &[]);
     unknown_type.message_type.push(message("A", &[("b", ".B")]));

@@ -10,6 +10,9 @@ use crate::schema::{Field, FieldKind, FieldPath, MessageType};
 
 /// How deep messages in messages are filled; deeper ones stay empty.
 const MAX_DEPTH: u32 = 1;
+/// A message whose fields are longer than this, in bytes, goes without the rest of them: each of the many routes of a
+/// contract has a sample of its own.
+const MAX_BYTES: usize = 1024;
 
 /// A path that the binding's template matches.
 pub(super) fn path(binding: &Binding) -> String {
@@ -56,7 +59,7 @@ fn message(message: &MessageType, depth: u32, in_path: &[FieldPath]) -> String {
         return json.to_owned();
     }
     let mut oneofs = HashSet::new();
-    let mut members = Vec::new();
+    let mut members = String::new();
     for field in message.fields() {
         let is_in_path = in_path.iter().any(|path| path.leaf() == field);
         let is_second_of_oneof = field.oneof().is_some_and(|oneof| !oneofs.insert(oneof));
@@ -64,10 +67,14 @@ fn message(message: &MessageType, depth: u32, in_path: &[FieldPath]) -> String {
             continue;
         }
         if let Some(value) = field_value(&field, depth) {
-            members.push(format!("{}:{value}", quoted(field.json_name())));
+            let separator = if members.is_empty() { "" } else { "," };
+            members.push_str(&format!("{separator}{}:{value}", quoted(field.json_name())));
+        }
+        if members.len() > MAX_BYTES {
+            break;
         }
     }
-    format!("{{{}}}", members.join(","))
+    format!("{{{members}}}")
 }
 
 /// None for what cannot be guessed.
