@@ -9,8 +9,13 @@ mod models;
 cloudstate_sdk::include_protos!();
 pub use crash::{Mark, Marks, Which};
 
-/// The services of the entities, one of each kind.
-pub const SERVICES: &[&str] = &["crash.Ledger", "crash.Register", "crash.Tally"];
+/// The services that are given marks, one of each kind of entity.
+pub const SERVICES: &[&str] = &[LEDGER, "crash.Register", "crash.Tally"];
+
+/// Where events come from.
+pub const LEDGER: &str = "crash.Ledger";
+/// Where they are kept once more by whoever consumes them.
+pub const ECHO: &str = "crash.Echo";
 
 /// The user function, all kinds of entities in it.
 pub fn user_function() -> cloudstate_sdk::CloudState {
@@ -18,4 +23,6 @@ pub fn user_function() -> cloudstate_sdk::CloudState {
         .register::<models::Ledger>()
         .register::<models::Register>()
         .register::<models::Tally>()
+        .register::<models::Echo>()
+        .register_action(models::Follower)
 }

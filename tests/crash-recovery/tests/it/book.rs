@@ -98,6 +98,23 @@ impl Book {
     }
 }
 
+/// Holds what a consumer was given of one entity against the entity's history: everything in order, though after a
+/// failure it may go back and repeat. True when it has come to the end.
+pub(crate) fn check_echo(history: &[u64], given: &[u64]) -> Result<bool, String> {
+    let mut next = 0;
+    for id in given {
+        match history.iter().position(|known| known == id) {
+            None => return Err(format!("mark {id} was given, but never stored")),
+            Some(place) if place > next => {
+                return Err(format!("mark {id} was given before mark {}", history[next]));
+            }
+            Some(place) if place == next => next += 1,
+            Some(_) => {}
+        }
+    }
+    Ok(next == history.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +144,22 @@ mod tests {
                 (Err(found), Some(expected)) if found.contains(expected) => {}
                 (checked, _) => panic!("{ids:?} {count}: {checked:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_consumer_repeats_but_never_skips() {
+        let history = [7, 3, 9];
+        for (given, expected) in [
+            (&[][..], Ok(false)),
+            (&[7, 3, 9], Ok(true)),
+            (&[7, 3], Ok(false)),
+            (&[7, 3, 7, 3, 9, 9], Ok(true)),
+            (&[7, 9], Err("mark 9 was given before mark 3")),
+            (&[3], Err("mark 3 was given before mark 7")),
+            (&[7, 4], Err("mark 4 was given, but never stored")),
+        ] {
+            assert_eq!(check_echo(&history, given), expected.map_err(str::to_owned), "{given:?}");
         }
     }
 }

@@ -14,13 +14,13 @@ use cloudstate_proxy::{
         StoreUrl, StoredCrdt, StoredDeadLetter, StoredEvent, StoredSnapshot, open,
     },
 };
-use crash_recovery::{SERVICES, user_function};
+use crash_recovery::{LEDGER, SERVICES, user_function};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
     book::{Address, Book},
     client::Client,
-    load::eventually,
+    load::{consumed, eventually},
     site::PATIENCE,
 };
 
@@ -58,6 +58,10 @@ async fn at_every_step(what: &str, plan: Plan) {
             break;
         }
         check(&client, &book, &format!("{steps}-"), plan).await;
+    }
+    // Whoever consumes events has met failures of its own.
+    for ledger in book.addresses().into_iter().filter(|it| it.service == LEDGER) {
+        consumed(&client, ledger).await;
     }
     assert!(steps > 15, "{steps} steps");
     let refused = book.refused().len();

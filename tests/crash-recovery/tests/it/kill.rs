@@ -36,14 +36,28 @@ async fn the_proxy_is_killed() {
 /// Commands that it has not answered wait for the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_user_function_is_killed_and_no_command_fails() {
-    let mut run = Run::start("the user function is killed", 30).await;
-    while run.next_round().await {
-        let signal = run.random.choice([Signal::Kill, Signal::Terminate]).unwrap();
-        run.site.end_function(signal).await;
-        run.site.start_function();
-    }
-    let refused = run.finish().await.refused;
+    let refused = end_the_user_function("the user function is killed", Signal::Kill).await;
     assert!(refused.is_empty(), "{} commands failed, such as: {}", refused.len(), refused[0]);
+}
+
+/// It may end the stream of a command that it has not read yet, and say only later that it is about to go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_function_is_stopped() {
+    for refused in end_the_user_function("the user function is stopped", Signal::Terminate).await {
+        assert!(refused.contains("unavailable") || refused.contains("503"), "{refused}");
+    }
+}
+
+/// Answers why commands were refused.
+async fn end_the_user_function(what: &'static str, by: Signal) -> Vec<String> {
+    let mut run = Run::start(what, 15).await;
+    while run.next_round().await {
+        run.site.end_function(by).await;
+        run.site.start_function();
+        // A command that has been sent to several processes in vain is given up: none gets that old here.
+        run.load.everybody_progresses().await;
+    }
+    run.finish().await.refused
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,20 +4,20 @@ use std::{
     future::Future,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use crash_recovery::Marks;
+use crash_recovery::{ECHO, LEDGER, Marks};
 use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
-    book::{Address, Book},
+    book::{Address, Book, check_echo},
     client::Client,
     site::PATIENCE,
 };
 
-const CLIENTS: u64 = 12;
+const CLIENTS: usize = 12;
 const ENTITIES: u64 = 3;
 /// How long a client that was refused waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -32,8 +32,8 @@ struct Shared {
     client: Client,
     services: &'static [&'static str],
     book: Mutex<Book>,
-    /// How many marks were acknowledged.
-    acknowledged: watch::Sender<u64>,
+    /// How many marks were acknowledged to each client.
+    acknowledged: watch::Sender<Vec<u64>>,
     /// Part of the names of the entities: each lives through a few rounds, not all.
     generation: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
@@ -45,13 +45,14 @@ impl Load {
             client: Client::new(port),
             services,
             book: Mutex::default(),
-            acknowledged: watch::Sender::new(0),
+            acknowledged: watch::Sender::new(vec![0; CLIENTS]),
             generation: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         });
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
-            clients.spawn(put_marks(Arc::clone(&shared), fastrand::Rng::with_seed(seed ^ (client + 1))));
+            let random = fastrand::Rng::with_seed(seed ^ (client as u64 + 1));
+            clients.spawn(put_marks(Arc::clone(&shared), client, random));
         }
         Self { shared, clients }
     }
@@ -63,13 +64,21 @@ impl Load {
 
     /// Waits until so many more marks were acknowledged.
     pub(crate) async fn progress(&self, more: u64) {
+        let before: u64 = self.shared.acknowledged.borrow().iter().sum();
+        self.acknowledged(|now| now.iter().sum::<u64>() >= before + more).await;
+    }
+
+    /// Waits until each client has had a mark acknowledged once more, so that no command is older than this call.
+    pub(crate) async fn everybody_progresses(&self) {
+        let before = self.shared.acknowledged.borrow().clone();
+        self.acknowledged(|now| now.iter().zip(&before).all(|(now, before)| now > before)).await;
+    }
+
+    async fn acknowledged(&self, is_enough: impl Fn(&Vec<u64>) -> bool) {
         let mut acknowledged = self.shared.acknowledged.subscribe();
-        let goal = *acknowledged.borrow() + more;
-        let reached = timeout(PATIENCE, acknowledged.wait_for(|now| *now >= goal)).await;
-        assert!(reached.is_ok(), "no {more} marks were acknowledged within {PATIENCE:?}: {:?}", {
-            let book = self.shared.book();
-            book.refused().last().cloned()
-        });
+        let reached = timeout(PATIENCE, acknowledged.wait_for(|now| is_enough(now))).await;
+        let refusal = || self.shared.book().refused().last().cloned();
+        assert!(reached.is_ok(), "no progress within {PATIENCE:?}; the last refusal was {:?}", refusal());
     }
 
     /// Holds what the entities of the last `generations` show against what clients know.
@@ -91,6 +100,12 @@ impl Load {
         checked.unwrap_or_else(|broken| panic!("{broken}"));
     }
 
+    /// Waits until every event has been consumed, and looks at the order.
+    async fn check_consumer(&self) {
+        let ledgers = self.shared.book().addresses().into_iter().filter(|it| it.service == LEDGER);
+        join_all(ledgers.map(|ledger| consumed(&self.shared.client, ledger))).await;
+    }
+
     /// Lets the commands under way end, and checks every entity there ever was.
     pub(crate) async fn finish(mut self) -> Report {
         self.shared.stopping.send_replace(true);
@@ -98,6 +113,7 @@ impl Load {
             ended.unwrap();
         }
         self.check(0..u64::MAX).await;
+        self.check_consumer().await;
         let book = self.shared.book();
         Report { acknowledged: book.acknowledged(), refused: book.refused().to_vec() }
     }
@@ -116,7 +132,7 @@ impl Shared {
     }
 }
 
-async fn put_marks(shared: Arc<Shared>, mut random: fastrand::Rng) {
+async fn put_marks(shared: Arc<Shared>, client: usize, mut random: fastrand::Rng) {
     while !*shared.stopping.borrow() {
         let service = shared.services[random.usize(..shared.services.len())];
         let entity = format!("{}-{}", *shared.generation.borrow(), random.u64(..ENTITIES));
@@ -125,13 +141,30 @@ async fn put_marks(shared: Arc<Shared>, mut random: fastrand::Rng) {
         match shared.client.put(&address, id).await {
             Ok(()) => {
                 shared.book().acknowledge(&address, id);
-                shared.acknowledged.send_modify(|acknowledged| *acknowledged += 1);
+                shared.acknowledged.send_modify(|acknowledged| acknowledged[client] += 1);
             }
             Err(why) => {
                 shared.book().refuse(why);
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Waits until whoever consumes the events of a ledger has had them all.
+pub(crate) async fn consumed(client: &Client, ledger: Address) {
+    let echo = Address { service: ECHO, entity: ledger.entity.clone() };
+    let end = Instant::now() + PATIENCE;
+    loop {
+        // The history after what was given of it, which it only can be ahead of.
+        let given = eventually(|| client.read(&echo)).await;
+        let history = eventually(|| client.read(&ledger)).await;
+        match check_echo(&history.ids, &given.ids) {
+            Ok(true) => return,
+            Ok(false) => assert!(Instant::now() < end, "{ledger:?}: not all events were consumed"),
+            Err(broken) => panic!("{ledger:?}: {broken}"),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
