@@ -260,11 +260,10 @@ impl Notation {
 /// The order inside the lists of a delta is free.
 pub(super) fn forgive_order(message: &mut CrdtStreamIn) {
     use crdt_stream_in::Message;
-    match &mut message.message {
-        Some(Message::Init(CrdtInit { delta: Some(delta), .. }) | Message::Delta(delta)) => {
-            delta::sort(delta)
-        }
-        _ => {}
+    if let Some(Message::Init(CrdtInit { delta: Some(delta), .. }) | Message::Delta(delta)) =
+        &mut message.message
+    {
+        delta::sort(delta);
     }
 }
 

@@ -164,9 +164,9 @@ impl Reader<'_> {
     }
 
     /// Reads to the end, or to the line that begins so.
-    fn until<'l>(
+    fn until(
         &self,
-        lines: &mut dyn Iterator<Item = &'l str>,
+        lines: &mut dyn Iterator<Item = &str>,
         known: &mut Known,
         end: Option<&str>,
     ) -> Result<Vec<Line>, Problem> {
@@ -204,10 +204,10 @@ impl Reader<'_> {
         }
     }
 
-    fn either<'l>(
+    fn either(
         &self,
         name: &str,
-        lines: &mut dyn Iterator<Item = &'l str>,
+        lines: &mut dyn Iterator<Item = &str>,
         known: &mut Known,
         play: &mut Vec<Line>,
     ) -> Result<(), Problem> {
@@ -215,7 +215,7 @@ impl Reader<'_> {
         loop {
             let mut last = "";
             let mut inside = Vec::new();
-            while let Some(line) = lines.next() {
+            for line in &mut *lines {
                 last = line;
                 if line.starts_with('}') {
                     break;
