@@ -10,6 +10,7 @@ mod listener;
 mod metadata;
 mod pages;
 mod reflection;
+mod request_body;
 
 use std::{
     convert::Infallible,
@@ -32,7 +33,7 @@ pub(crate) use reflection::Reflection;
 
 use crate::{
     Status,
-    frontend::{http_json::HttpJson, pages::Page},
+    frontend::{http_json::HttpJson, pages::Page, request_body::RequestBody},
     management::Management,
     routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Router},
     service_catalog::ServiceCatalog,
@@ -57,6 +58,7 @@ pub(crate) struct Frontend {
 impl Frontend {
     /// Serves one request of a client.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let request = RequestBody::of(request);
         if is_grpc(&request) {
             return Ok(grpc::serve(self, request).await);
         }
@@ -154,7 +156,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<
 }
 
 /// gRPC proper; gRPC-Web has content types of its own.
-fn is_grpc(request: &Request<Incoming>) -> bool {
+fn is_grpc<B>(request: &Request<B>) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let subtype = content_type.and_then(|value| value.strip_prefix("application/grpc"));
     subtype.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))

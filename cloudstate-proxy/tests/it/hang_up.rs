@@ -79,3 +79,30 @@ async fn a_request_that_is_never_finished_is_answered() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.ends_with("the request was not sent in time"), "{answer}");
 }
+
+/// As browsers and most clients over HTTP/1.1 do. More than the buffers of the sockets hold, so that it must be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_when_it_has_sent_everything_learns_that_it_was_too_much() {
+    const SIZE: usize = 32 << 20;
+    let function = UserFunction::new();
+    let (proxy, _client) = host_with(settings(function.address)).await;
+    let address = serving(&proxy).await.listen;
+    for (content_type, said) in
+        [("application/json", "HTTP/1.1 413 "), ("application/grpc-web+proto", "grpc-status: 8\r\n")]
+    {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /test.Things/Do HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {content_type}\r\n\
+             content-length: {SIZE}\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut body = vec![b' '; SIZE];
+        // What begins a message of gRPC.
+        body[..5].copy_from_slice(b"\x00\x01\xff\xff\xfb");
+        soon("the whole request sent", socket.write_all(&body)).await.unwrap();
+        let mut answer = Vec::new();
+        soon("an answer", socket.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.contains(said), "{content_type}: {answer}");
+    }
+}
