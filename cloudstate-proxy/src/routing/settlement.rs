@@ -119,7 +119,7 @@ impl Router {
     fn forward(&self, forward: Forward, cause: &Link) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
         let trace = self.follow(cause, "forwarded from")?;
         let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
-        let payload = payload_for(&method, forward.payload);
+        let payload = self.payload_for(&method, forward.payload, &trace);
         let (origin, context) = (Arc::clone(&cause.origin), cause.context.clone());
         let link = Link { method, origin, trace, context };
         Ok(self.replies(self.begin(Cause::Forward, link, payload, forward.metadata.unwrap_or_default())))
@@ -139,7 +139,7 @@ impl Router {
     fn effect_call(&self, effect: SideEffect, cause: &Link) -> Result<Routed, Failure> {
         let trace = self.follow(cause, "side-effect of")?;
         let method = self.target(&effect.service_name, &effect.command_name, &trace)?;
-        let payload = payload_for(&method, effect.payload);
+        let payload = self.payload_for(&method, effect.payload, &trace);
         let how = if effect.synchronous { Cause::SideEffect } else { Cause::AsyncSideEffect };
         let link = Link { origin: Arc::clone(&method), method, trace, context: cause.context.clone() };
         Ok(self.begin(how, link, payload, effect.metadata.unwrap_or_default()))
@@ -208,6 +208,21 @@ impl Router {
         Err(Failure::new(Code::Internal, text))
     }
 
+    /// The payload as it is; one that is absent becomes an empty message, because libraries insist on one. One of
+    /// another type than the target takes is passed on too, and its developer hears of it.
+    fn payload_for(&self, target: &Method, payload: Option<Any>, trace: &Trace) -> Payloads {
+        let expected = &target.input_type_url;
+        let empty = || Any { type_url: expected.clone(), value: Default::default() };
+        let payload = payload.unwrap_or_else(empty);
+        if payload.type_url != *expected && target.input_type != "google.protobuf.Any" {
+            self.report(format!(
+                "Warning: {}.{}: Expected payload type_url to be [{expected}] but was [{}].{trace}",
+                target.service.name, target.name, payload.type_url
+            ));
+        }
+        Payloads::One(payload)
+    }
+
     fn reply_of(&self, reply: cloudstate_proto::Reply, origin: &Method) -> Reply {
         let payload = reply.payload.map(|payload| {
             if payload.type_url != origin.output_type_url {
@@ -227,12 +242,6 @@ impl Router {
         }
         Reply { payload, metadata }
     }
-}
-
-/// The payload as it is; one that is absent becomes an empty message, because libraries insist on one.
-fn payload_for(method: &Method, payload: Option<Any>) -> Payloads {
-    let empty = || Any { type_url: method.input_type_url.clone(), value: Default::default() };
-    Payloads::One(payload.unwrap_or_else(empty))
 }
 
 async fn drain(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<(), NoReply> {

@@ -129,6 +129,26 @@ async fn the_reply_of_a_target_is_held_against_the_method_that_was_called() {
     );
 }
 
+/// What its developer has mixed up is served as far as it can be, as with replies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_of_another_type_than_the_target_takes_is_reported() {
+    let mut function = UserFunction::new();
+    let (_proxy, client) = host(&function).await;
+    let (call, source) = outstanding!(function, client, "e1");
+    let Action::Forward(mut mistaken) = forward(OTHERS, "Do", "e2") else { unreachable!() };
+    mistaken.payload = Some(any("Reply", &request("e2", "forwarded")));
+    source.send(Out::Reply(acting(1, Action::Forward(mistaken))));
+    let (mut target, init) = function.activation().await;
+    assert_eq!(init.entity_id, "e2");
+    target.answer("served all the same").await;
+    assert_eq!(call.await.unwrap().reply(), "served all the same");
+    assert_eq!(
+        function.report().await,
+        "Warning: test.Others.Do: Expected payload type_url to be [type.googleapis.com/test.Request] \
+         but was [type.googleapis.com/test.Reply].\n  forwarded from test.Things.Do"
+    );
+}
+
 /// (service, command) of a target that is not there, and what both sides read.
 const UNKNOWN: [(&str, &str, &str); 3] = [
     ("test.Nothing", "Do", "Service [test.Nothing] unknown"),
