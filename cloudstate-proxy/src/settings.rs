@@ -23,7 +23,7 @@ pub struct Settings {
     pub user_function: String,
     /// Where state is kept.
     pub store: StoreUrl,
-    /// Where `/ready`, `/alive` and `/metrics` are served; none: nowhere.
+    /// Where `/ready`, `/alive`, `/metrics` and `/dead-letters` are served; none: nowhere.
     pub management: Option<SocketAddr>,
     /// A taken management port is a warning instead of an error.
     pub management_optional: bool,
@@ -54,7 +54,7 @@ pub struct Settings {
     /// How long a message of a topic is kept, whether it was consumed or not.
     pub topic_retention: Duration,
     /// How long an entity may be idle before it is passivated, unless its service says otherwise.
-    pub passivation_timeout: Duration,
+    pub passivation_timeout: PassivationTimeouts,
     /// How long a stop waits for work in progress.
     pub graceful_termination_timeout: Duration,
     /// The first pause before discovery is tried again.
@@ -88,13 +88,31 @@ impl Default for Settings {
             delivery_attempts: 10,
             delivery_backoff_max: Duration::from_secs(30),
             topic_retention: Duration::from_secs(7 * 24 * 60 * 60),
-            passivation_timeout: Duration::from_secs(30),
+            passivation_timeout: Duration::from_secs(30).into(),
             graceful_termination_timeout: Duration::from_secs(10),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(2),
             strict_protocol_version: false,
             rediscover: true,
         }
+    }
+}
+
+/// One time for each kind of entity: the reference's arguments tell them apart, the flag sets all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassivationTimeouts {
+    /// For event sourced entities.
+    pub event_sourced: Duration,
+    /// For value entities.
+    pub value: Duration,
+    /// For CRDT entities.
+    pub crdt: Duration,
+}
+
+impl From<Duration> for PassivationTimeouts {
+    /// The same time for all kinds.
+    fn from(time: Duration) -> Self {
+        Self { event_sourced: time, value: time, crdt: time }
     }
 }
 
@@ -105,7 +123,8 @@ struct Setting {
     value: &'static str,
     /// Environment variables; those of an address are its host and its port.
     variables: &'static [&'static str],
-    /// The reference's keys, without `cloudstate.proxy.`; those of an address are its host and its port.
+    /// The reference's keys, without `cloudstate.proxy.`; those of an address are its host and its port, those of the
+    /// passivation timeout are those of each kind.
     properties: &'static [&'static str],
     /// The default of [`Settings`], for `--help`.
     default: &'static str,
@@ -183,7 +202,7 @@ const MANAGEMENT: Setting = Setting {
     properties: &[],
     default: "127.0.0.1:8558",
     topic: ADDRESSES,
-    meaning: "Where /ready, /alive and /metrics are served",
+    meaning: "Where /ready, /alive, /metrics and /dead-letters are served",
 };
 
 const METRICS: Setting = Setting {
@@ -203,7 +222,7 @@ const STORE: Setting = Setting {
     properties: &[STORE_OF_RESOURCE],
     default: "sqlite:.cloudstate/store.db",
     topic: STATE,
-    meaning: "Where the events and snapshots of entities are kept",
+    meaning: "Where state is kept: events, snapshots, values, CRDTs, topics, offsets, dead letters",
 };
 
 const RELAY_TIMEOUT: Setting = Setting {
@@ -220,7 +239,11 @@ const PASSIVATION_TIMEOUT: Setting = Setting {
     flag: "passivation-timeout",
     value: "TIME",
     variables: &["CLOUDSTATE_PASSIVATION_TIMEOUT"],
-    properties: &["eventsourced-entity.passivation-timeout"],
+    properties: &[
+        "eventsourced-entity.passivation-timeout",
+        "value-entity.passivation-timeout",
+        "crdt-entity.passivation-timeout",
+    ],
     default: "30s",
     topic: TIMES,
     meaning: "How long an entity may be idle before it leaves memory, unless its service says otherwise",
@@ -417,6 +440,7 @@ impl Arguments {
         defaults: Settings,
     ) -> Result<Settings, SettingError> {
         let given = Given { arguments: self, variable: &variable };
+        let backoff_min = given.time(&BACKOFF_MIN, defaults.backoff_min)?;
         let settings = Settings {
             listen: given.address(&LISTEN, Some(defaults.listen))?.unwrap_or(defaults.listen),
             user_function: given.user_function(defaults.user_function)?,
@@ -443,12 +467,13 @@ impl Arguments {
                 .unwrap_or(defaults.delivery_attempts),
             delivery_backoff_max: given.time(&DELIVERY_BACKOFF_MAX, defaults.delivery_backoff_max)?,
             topic_retention: given.time(&TOPIC_RETENTION, defaults.topic_retention)?,
-            passivation_timeout: given.time(&PASSIVATION_TIMEOUT, defaults.passivation_timeout)?,
+            passivation_timeout: given.passivation_timeout(defaults.passivation_timeout)?,
             graceful_termination_timeout: given
                 .value(&GRACEFUL_TERMINATION_TIMEOUT, time)?
                 .unwrap_or(defaults.graceful_termination_timeout),
-            backoff_min: given.time(&BACKOFF_MIN, defaults.backoff_min)?,
-            backoff_max: given.time(&BACKOFF_MAX, defaults.backoff_max)?,
+            backoff_min,
+            // The reference's default is longer than ours: its shortest pause alone must not be a mistake.
+            backoff_max: given.time(&BACKOFF_MAX, defaults.backoff_max.max(backoff_min))?,
             strict_protocol_version: given
                 .value(&STRICT_PROTOCOL_VERSION, switch)?
                 .unwrap_or(defaults.strict_protocol_version),
@@ -541,10 +566,35 @@ impl Given<'_> {
         setting: &Setting,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, SettingError> {
+        self.value_by(setting, setting.properties.first().copied(), parse)
+    }
+
+    /// The value of a setting of which `key` is a key of the reference.
+    fn value_by<T, E: Display>(
+        &self,
+        setting: &Setting,
+        key: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, SettingError> {
         let flag = self.flag(setting);
-        let property = setting.properties.first().and_then(|key| self.property(key));
+        let property = key.and_then(|key| self.property(key));
         let variable = setting.variables.first().and_then(|name| self.variable(name));
         first_parsed([flag, property, variable], parse)
+    }
+
+    fn passivation_timeout(
+        &self,
+        defaults: PassivationTimeouts,
+    ) -> Result<PassivationTimeouts, SettingError> {
+        let of = |kind: usize, default| {
+            let key = PASSIVATION_TIMEOUT.properties.get(kind).copied();
+            Ok(self.value_by(&PASSIVATION_TIMEOUT, key, positive_time)?.unwrap_or(default))
+        };
+        Ok(PassivationTimeouts {
+            event_sourced: of(0, defaults.event_sourced)?,
+            value: of(1, defaults.value)?,
+            crdt: of(2, defaults.crdt)?,
+        })
     }
 
     fn time(&self, setting: &Setting, default: Duration) -> Result<Duration, SettingError> {

@@ -5,7 +5,11 @@
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use cloudstate_proxy::{Settings, settings::Arguments, storage::StoreUrl};
+use cloudstate_proxy::{
+    Settings,
+    settings::{Arguments, PassivationTimeouts},
+    storage::StoreUrl,
+};
 use proptest::prelude::*;
 
 #[derive(Parser)]
@@ -48,7 +52,10 @@ fn shown(settings: &Settings, name: &str) -> String {
         "delivery_attempts" => settings.delivery_attempts.to_string(),
         "delivery_backoff_max" => format!("{:?}", settings.delivery_backoff_max),
         "topic_retention" => format!("{:?}", settings.topic_retention),
-        "passivation_timeout" => format!("{:?}", settings.passivation_timeout),
+        "passivation_timeout" => {
+            let PassivationTimeouts { event_sourced, value, crdt } = settings.passivation_timeout;
+            format!("{event_sourced:?} {value:?} {crdt:?}")
+        }
         "graceful_termination_timeout" => format!("{:?}", settings.graceful_termination_timeout),
         "backoff_min" => format!("{:?}", settings.backoff_min),
         "backoff_max" => format!("{:?}", settings.backoff_max),
@@ -140,15 +147,35 @@ fn every_source_sets_its_setting() {
         (&[], &[("CLOUDSTATE_DELIVERY_ATTEMPTS", "4")], "delivery_attempts", "4"),
         (&["--delivery-backoff-max=1m"], &[], "delivery_backoff_max", "60s"),
         (&["--topic-retention=1h"], &[], "topic_retention", "3600s"),
-        (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s"),
+        (&["--passivation-timeout=1d"], &[], "passivation_timeout", "86400s 86400s 86400s"),
+        (&[], &[("CLOUDSTATE_PASSIVATION_TIMEOUT", "7s")], "passivation_timeout", "7s 7s 7s"),
+        (
+            &["-Dcloudstate.proxy.value-entity.passivation-timeout=3s"],
+            &[],
+            "passivation_timeout",
+            "30s 3s 30s",
+        ),
+        (
+            &["-Dcloudstate.proxy.crdt-entity.passivation-timeout=4000"],
+            &[("CLOUDSTATE_PASSIVATION_TIMEOUT", "7s")],
+            "passivation_timeout",
+            "7s 7s 4s",
+        ),
+        (
+            &["-Dcloudstate.proxy.crdt-entity.passivation-timeout=4s", "--passivation-timeout=5s"],
+            &[],
+            "passivation_timeout",
+            "5s 5s 5s",
+        ),
         (
             &["-Dcloudstate.proxy.eventsourced-entity.passivation-timeout=2s"],
             &[],
             "passivation_timeout",
-            "2s",
+            "2s 30s 30s",
         ),
         (&["--graceful-termination-timeout=0s"], &[], "graceful_termination_timeout", "0ns"),
         (&["--backoff-min=1s"], &[], "backoff_min", "1s"),
+        (&["-Dcloudstate.proxy.backoff.min=5s"], &[], "backoff_max", "5s"),
         (&["-Dcloudstate.proxy.backoff.max=10s"], &[], "backoff_max", "10s"),
         (&["--strict-protocol-version"], &[], "strict_protocol_version", "true"),
         (&[], &[("CLOUDSTATE_STRICT_PROTOCOL_VERSION", "1")], "strict_protocol_version", "true"),
@@ -281,7 +308,11 @@ fn a_bad_value_is_named_with_what_is_allowed() {
             &[("CLOUDSTATE_REDISCOVER", "maybe")],
             r#"CLOUDSTATE_REDISCOVER: "maybe" is neither true nor false"#,
         ),
-        (&["--backoff-min=5s"], &[], "--backoff-min: 5s is longer than --backoff-max, which is 2s"),
+        (
+            &["--backoff-min=5s", "--backoff-max=4s"],
+            &[],
+            "--backoff-min: 5s is longer than --backoff-max, which is 4s",
+        ),
         // A value that is not used because a stronger one is there is checked all the same.
         (
             &["--relay-timeout=1s"],
@@ -324,6 +355,157 @@ fn a_reference_argument_without_effect_is_a_warning() {
         assert!(warnings.len() <= 1);
         assert!(resolve(&[word], &[]).is_ok(), "{word} is never fatal");
     }
+}
+
+const SETTINGS_DOCUMENT: &str = include_str!("../docs/settings.md");
+
+/// The rows of the document, their cells without the marks of code.
+fn documented() -> Vec<Vec<String>> {
+    let cells = |line: &str| {
+        let line = line.replace("\\|", "\u{0}").replace('`', "");
+        line.trim_matches('|').split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect()
+    };
+    SETTINGS_DOCUMENT.lines().filter(|line| line.starts_with('|')).map(cells).collect()
+}
+
+#[test]
+fn the_document_says_what_help_says() {
+    let documented = documented();
+    for argument in Program::command().get_arguments() {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let Some((meaning, rest)) = help.split_once(" [default: ") else { continue };
+        let (default, rest) = rest.split_once("] [env: ").unwrap();
+        let flag = format!("--{}", argument.get_long().unwrap());
+        let value = argument.get_value_names().unwrap_or_default().join(" ");
+        let flag = if value == "BOOL" { flag } else { format!("{flag} {value}") };
+        let row = [&flag, rest.trim_end_matches(']'), default, meaning];
+        assert!(documented.iter().any(|cells| cells == &row), "docs/settings.md needs the row {row:?}");
+    }
+}
+
+/// Every key and configuration of the reference proxy, with a value, and whether it has an effect here.
+const REFERENCE: &[(&str, &str, bool)] = &[
+    ("config.resource", "in-memory.conf", true),
+    ("config.resource", "dev-mode.conf", true),
+    ("config.resource", "no-store.conf", false),
+    ("cloudstate.proxy.dev-mode-enabled", "true", true),
+    ("cloudstate.proxy.ready-timeout", "1 s", false),
+    ("cloudstate.proxy.http-interface", "0.0.0.0", true),
+    ("cloudstate.proxy.http-port", "9000", true),
+    ("cloudstate.proxy.user-function-host", "127.0.0.1", true),
+    ("cloudstate.proxy.user-function-port", "8080", true),
+    ("cloudstate.proxy.protocol-compatibility-check", "true", true),
+    ("cloudstate.proxy.relay-timeout", "1m", true),
+    ("cloudstate.proxy.max-inbound-message-size", "12M", true),
+    ("cloudstate.proxy.relay-buffer-size", "100", true),
+    ("cloudstate.proxy.graceful-termination-timeout", "10s", true),
+    ("cloudstate.proxy.number-of-shards", "100", false),
+    ("cloudstate.proxy.proxy-parallelism", "100", false),
+    ("cloudstate.proxy.backoff.min", "1 second", true),
+    ("cloudstate.proxy.backoff.max", "10 seconds", true),
+    ("cloudstate.proxy.backoff.random-factor", "0.2", false),
+    ("cloudstate.proxy.eventsourced-entity.journal-enabled", "true", false),
+    ("cloudstate.proxy.eventsourced-entity.passivation-timeout", "30s", true),
+    ("cloudstate.proxy.eventsourced-entity.read-journal", "inmemory-read-journal", false),
+    ("cloudstate.proxy.eventsourced-entity.projection-support.enabled", "true", false),
+    ("cloudstate.proxy.eventsourced-entity.projection-support.class", "io.cloudstate.X", false),
+    ("cloudstate.proxy.value-entity.enabled", "true", false),
+    ("cloudstate.proxy.value-entity.passivation-timeout", "30s", true),
+    ("cloudstate.proxy.value-entity.persistence.store", "jdbc", false),
+    ("cloudstate.proxy.crdt-entity.passivation-timeout", "30000", true),
+    ("cloudstate.proxy.telemetry.disabled", "true", false),
+    ("cloudstate.proxy.telemetry.prometheus.host", "0.0.0.0", true),
+    ("cloudstate.proxy.telemetry.prometheus.port", "9090", true),
+    ("cloudstate.proxy.telemetry.prometheus.use-default-registry", "true", false),
+    ("cloudstate.proxy.eventing.support", "google-pubsub", false),
+    ("cloudstate.proxy.eventing.google-pubsub.host", "pubsub.googleapis.com", false),
+    ("cloudstate.proxy.eventing.google-pubsub.port", "443", false),
+    ("cloudstate.proxy.eventing.google-pubsub.rootCa", "none", false),
+    ("cloudstate.proxy.eventing.google-pubsub.callCredentials", "none", false),
+    ("cloudstate.proxy.eventing.google-pubsub.project-id", "p", false),
+    ("cloudstate.proxy.eventing.google-pubsub.poll-interval", "1s", false),
+    ("cloudstate.proxy.eventing.google-pubsub.upstream-ack-deadline", "10s", false),
+    ("cloudstate.proxy.eventing.google-pubsub.downstream-batch-deadline", "5s", false),
+    ("cloudstate.proxy.eventing.google-pubsub.downstream-batch-size", "10", false),
+    ("cloudstate.proxy.eventing.google-pubsub.manage-topics-and-subscriptions", "by-proxy", false),
+    ("cloudstate.proxy.autoscaler.enabled", "false", false),
+    ("cloudstate.proxy.jdbc.auto-create-tables", "true", false),
+    ("cloudstate.proxy.jdbc.create-tables-timeout", "10s", false),
+    ("cloudstate.proxy.postgres.service", "localhost", false),
+    ("cloudstate.proxy.postgres.port", "5432", false),
+    ("cloudstate.proxy.postgres.schema", "public", false),
+    ("cloudstate.proxy.postgres.database", "cloudstate", false),
+    ("cloudstate.proxy.postgres.user", "cloudstate", false),
+    ("cloudstate.proxy.postgres.password", "cloudstate", false),
+    // Obsolete, and still in old deployments.
+    ("cloudstate.proxy.passivation-timeout", "30s", false),
+    ("cloudstate.proxy.user-function-interface", "127.0.0.1", false),
+    ("cloudstate.proxy.state-manager.passivation-timeout", "30s", false),
+    ("akka.loglevel", "DEBUG", false),
+];
+
+#[test]
+fn every_argument_of_the_reference_starts_the_proxy_and_is_documented() {
+    let documented = documented();
+    for (key, value, has_effect) in REFERENCE {
+        let word = format!("-D{key}={value}");
+        assert!(resolve(&[&word], &[]).is_ok(), "{word}: {:?}", resolve(&[&word], &[]));
+        let warnings = arguments(&[&word]).warnings();
+        assert_eq!(warnings.is_empty(), *has_effect, "{word}: {warnings:?}");
+        if *has_effect {
+            let named = |cells: &Vec<String>| cells[0] == *key || cells[0] == format!("{key}={value}");
+            assert!(documented.iter().any(named), "docs/settings.md needs a row for {key}");
+        } else if let Some(key) = key.strip_prefix("cloudstate.proxy.") {
+            let group = key.rsplit_once('.').map(|(group, _)| format!("`{group}.*`"));
+            let named = SETTINGS_DOCUMENT.contains(&format!("`{key}`"))
+                || group.is_some_and(|group| SETTINGS_DOCUMENT.contains(&group));
+            assert!(named, "docs/settings.md needs to name {key}");
+        }
+    }
+    let all: Vec<_> = REFERENCE.iter().map(|(key, value, _)| format!("-D{key}={value}")).collect();
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    assert!(resolve(&all, &[]).is_ok(), "{:?}", resolve(&all, &[]));
+}
+
+/// What the operators of Kubernetes set for the reference proxy, and what its stores read.
+#[test]
+fn every_variable_of_the_reference_is_tolerated() {
+    let environment = [
+        ("HTTP_PORT", "8013"),
+        ("USER_FUNCTION_PORT", "8081"),
+        ("METRICS_HOST", "0.0.0.0"),
+        ("METRICS_PORT", "9099"),
+        ("REMOTING_PORT", "2552"),
+        ("MANAGEMENT_PORT", "8558"),
+        ("SELECTOR_LABEL", "cloudstate.io/stateful-service"),
+        ("SELECTOR_LABEL_VALUE", "cart"),
+        ("REQUIRED_CONTACT_POINT_NR", "1"),
+        ("JAVA_OPTS", "-Xmx256m"),
+        ("PUBSUB_PROJECT_ID", "p"),
+        ("POSTGRES_SERVICE", "db"),
+        ("POSTGRES_PORT", "5432"),
+        ("POSTGRES_SCHEMA", "public"),
+        ("POSTGRES_DATABASE", "cloudstate"),
+        ("POSTGRES_USERNAME", "cloudstate"),
+        ("POSTGRES_PASSWORD", "secret"),
+        ("POSTGRES_SSLMODE", "disable"),
+        ("CASSANDRA_CONTACT_POINTS", "db"),
+        ("CASSANDRA_KEYSPACE", "akka"),
+        ("CASSANDRA_PORT", "9042"),
+        ("SPANNER_INSTANCE", "i"),
+        ("GCP_PROJECT", "p"),
+        ("AUTOSCALER_ENABLED", "false"),
+        ("CONTAINER_CONCURRENCY", "0"),
+        ("K_REVISION", "cart-1"),
+    ];
+    let settings = resolve(&[], &environment).unwrap();
+    let expected = Settings {
+        listen: ([127, 0, 0, 1], 8013).into(),
+        user_function: "127.0.0.1:8081".to_owned(),
+        metrics: Some(([0, 0, 0, 0], 9099).into()),
+        ..Settings::default()
+    };
+    assert_eq!(settings, expected);
 }
 
 proptest! {

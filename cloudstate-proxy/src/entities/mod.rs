@@ -13,6 +13,8 @@ pub(crate) use envelope::{Answer, Envelope};
 pub(crate) use registry::{Entities, LiveEntity};
 
 use crate::{
+    service_catalog::{EntityKind, Service},
+    settings::PassivationTimeouts,
     storage::Store,
     telemetry::{metrics::Metrics, spans::Spans},
     user_function::{ErrorReporter, Pool},
@@ -26,7 +28,20 @@ pub(crate) struct Environment {
     pub(crate) metrics: Metrics,
     pub(crate) spans: Spans,
     pub(crate) relay_timeout: Duration,
-    pub(crate) passivation_timeout: Duration,
+    pub(crate) passivation_timeout: PassivationTimeouts,
     pub(crate) stash_size: usize,
     pub(crate) max_entities: usize,
+}
+
+impl Environment {
+    /// How long an entity of `service` may be idle.
+    pub(crate) fn passivate_after(&self, service: &Service) -> Duration {
+        let defaults = self.passivation_timeout;
+        service.passivate_after.unwrap_or(match service.kind {
+            // An action has no entity that could be idle.
+            EntityKind::EventSourced | EntityKind::Action => defaults.event_sourced,
+            EntityKind::Value => defaults.value,
+            EntityKind::Crdt => defaults.crdt,
+        })
+    }
 }

@@ -211,7 +211,7 @@ async fn a_crash_ends_open_streams() {
 #[tokio::test(flavor = "multi_thread")]
 async fn open_streams_prevent_passivation() {
     let mut function = function();
-    let passivation_timeout = Duration::from_millis(20);
+    let passivation_timeout = Duration::from_millis(20).into();
     let (proxy, client) = host_with(Settings { passivation_timeout, ..settings(function.address) }).await;
     let mut call = watch(&proxy, "watched").await;
     let (mut watched, _) = function.crdt_activation().await;
@@ -241,7 +241,7 @@ async fn open_streams_prevent_passivation() {
 async fn a_cancellation_without_an_answer_does_not_keep_the_entity() {
     let mut function = function();
     let (proxy, client) = host_with(Settings {
-        passivation_timeout: Duration::from_millis(20),
+        passivation_timeout: Duration::from_millis(20).into(),
         relay_timeout: Duration::from_millis(200),
         ..settings(function.address)
     })

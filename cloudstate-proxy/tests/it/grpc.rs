@@ -10,7 +10,7 @@ use tonic::Code;
 use crate::{
     client::{frame, frame_bytes},
     contract::{THINGS, request, spec_of},
-    hosted::{host, host_with, settings},
+    hosted::{host, host_with, metric, settings},
     user_function::{UserFunction, reply},
 };
 
@@ -95,6 +95,17 @@ async fn a_bad_request_is_explained_and_harms_nothing_else() {
         assert!(answer.text.contains(text), "{what}: {}", answer.text);
         assert_eq!(client.act("e1", "").await.reply(), "fine", "{what}: on the same connection");
     }
+}
+
+/// The reference proxy makes each a command of its own, whose replies the client cannot tell apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_messages_on_a_unary_rpc_the_first_counts() {
+    let mut function = UserFunction::new();
+    function.serve(|entity, command| reply(command.id, &entity.id));
+    let (proxy, client) = host(&function).await;
+    let messages = [frame(&request("e1", "")), frame(&request("e2", ""))].concat();
+    assert_eq!(client.grpc("test.Things/Do", &messages.into()).await.reply(), "e1");
+    metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

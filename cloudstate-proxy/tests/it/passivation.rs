@@ -18,7 +18,7 @@ async fn an_idle_entity_is_half_closed_and_comes_back() {
         let mut function = UserFunction::with_spec(spec);
         let mut settings = settings(function.address);
         if millis.is_none() {
-            settings.passivation_timeout = Duration::from_millis(20);
+            settings.passivation_timeout = Duration::from_millis(20).into();
         }
         let (proxy, client) = host_with(settings).await;
         let act = || {

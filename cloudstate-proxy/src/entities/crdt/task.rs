@@ -83,7 +83,7 @@ impl EntityTask {
         Self {
             lifecycle: Lifecycle::new(&*service.name, &*entity.key.entity_id, limits),
             metrics: environment.metrics.crdt(&entity.key.persistence_id),
-            passivate_after: service.passivate_after.unwrap_or(environment.passivation_timeout),
+            passivate_after: environment.passivate_after(service),
             clients: Clients::default(),
             stream: Stream::default(),
             store: None,

@@ -80,7 +80,7 @@ impl<K: SerialKind> EntityTask<K> {
         let metrics = K::metrics(&environment.metrics, &entity.key.persistence_id);
         let now = Instant::now();
         Self {
-            passivate_after: environment.passivation_timeout,
+            passivate_after: environment.passivate_after(service),
             entity,
             lifecycle,
             metrics,
@@ -161,7 +161,7 @@ impl<K: SerialKind> EntityTask<K> {
     fn admit(&mut self, envelope: Envelope) -> Input<K> {
         let Envelope { method, payload, context, responder } = envelope;
         let environment = self.entity.environment();
-        self.passivate_after = method.service.passivate_after.unwrap_or(environment.passivation_timeout);
+        self.passivate_after = environment.passivate_after(&method.service);
         let deadline = after(Instant::now(), environment.relay_timeout);
         let token = self.callers.admit(responder, deadline);
         Input::Command(Incoming { token, method, payload, context, resends: 0 })
