@@ -1,4 +1,4 @@
-//! An action that follows the events of all shopping carts. The contract is in `proto/`.
+//! An action that follows the events of all shopping carts, served beside them. The contract is in `proto/`.
 
 mod index;
 
@@ -67,12 +67,12 @@ fn not_now(error: std::io::Error) -> Failure {
     Failure::unavailable(format!("the index cannot be reached: {error}"))
 }
 
-/// Serves the action until the process is told to stop.
+/// Serves the action, and the carts it follows, until the process is told to stop.
 ///
 /// # Errors
 ///
-/// When the address cannot be listened on, or the action and its contract do not go together.
+/// When the address cannot be listened on, or something served and its contract do not go together.
 pub async fn run() -> Result<(), cloudstate_sdk::Error> {
     let watch = CartWatch::new(InMemory::default());
-    cloudstate_sdk::CloudState::new().register_action(watch).serve().await
+    cloudstate_sdk::CloudState::new().register::<shopping_cart::Cart>().register_action(watch).serve().await
 }
