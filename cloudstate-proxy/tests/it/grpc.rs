@@ -103,8 +103,9 @@ async fn of_several_messages_on_a_unary_rpc_the_first_counts() {
     let mut function = UserFunction::new();
     function.serve(|entity, command| reply(command.id, &entity.id));
     let (proxy, client) = host(&function).await;
-    let messages = [frame(&request("e1", "")), frame(&request("e2", ""))].concat();
-    assert_eq!(client.grpc("test.Things/Do", &messages.into()).await.reply(), "e1");
+    let messages =
+        [frame(&request("e1", "")), frame(&request("e2", ""))].map(|frame| frame.to_vec()).concat();
+    assert_eq!(client.grpc("test.Things/Do", &Bytes::from(messages)).await.reply(), "e1");
     metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 1).await;
 }
 
