@@ -5,12 +5,15 @@ mod http_json;
 
 use bytes::Bytes;
 use http::{Request, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-pub(super) use {grpc::Grpc, http_json::HttpJson};
+pub(super) use {
+    grpc::Grpc,
+    http_json::{DurableCounter, HttpJson, RestateCounter},
+};
 
 use crate::{Error, load::Caller};
 
@@ -49,6 +52,17 @@ async fn tcp(port: u16) -> Result<TokioIo<TcpStream>, Error> {
     let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
     tcp.set_nodelay(true)?;
     Ok(TokioIo::new(tcp))
+}
+
+/// Posts JSON; whether it was taken.
+pub(super) async fn post(port: u16, path: &str, json: String) -> Result<bool, Error> {
+    let (mut sender, connection) = http1::handshake(tcp(port).await?).await?;
+    tokio::spawn(connection);
+    let request = Request::post(path)
+        .header(header::HOST, "localhost")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(json)))?;
+    Ok(sender.send_request(request).await?.status().is_success())
 }
 
 /// The body of a page.

@@ -7,6 +7,9 @@
 //! 1,000 entities. `durable` is SQLite in a temporary folder, which must be on a disk to mean anything; `memory` is
 //! without a disk. Further lines tell the resident memory after the load, how many flushes 1,000 commands took (a
 //! checkpoint of SQLite's log, about every 40,000 pages, is not counted), and how fast the proxy starts.
+//!
+//! With `--restate` and `--restate-counter` the same counter runs on a Restate server, with Restate's SDK for Rust; that
+//! program is built by hand, with `cargo build --release` in `tests/bench/restate-counter`.
 
 mod load;
 mod process;
@@ -19,7 +22,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{Error, figures::seconds, load::run as run_load};
-use load::{Connection, Grpc, HttpJson};
+use load::{Connection, Grpc, HttpJson, RestateCounter};
 use process::Process;
 use report::{AfterLoad, Commits, Line, Round, Start};
 
@@ -44,6 +47,12 @@ struct Arguments {
     /// What to measure, if not all; several, separated by commas.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     only: Vec<What>,
+    /// A Restate server, to be measured side by side.
+    #[arg(long, value_name = "PROGRAM", requires = "restate_counter")]
+    restate: Option<PathBuf>,
+    /// What `tests/bench/restate-counter` builds.
+    #[arg(long, value_name = "PROGRAM", requires = "restate")]
+    restate_counter: Option<PathBuf>,
 }
 
 /// What is measured.
@@ -105,44 +114,52 @@ impl Arguments {
         let user_function = Process::user_function()?;
         let relay = Process::relay(&user_function, file("relay.db").as_deref())?;
         let (ours, _) = Process::proxy(&user_function, file("ours.db").as_deref()).await?;
-        let sides = Sides { store, relay, ours };
         let mut commands = 0;
         for &connections in &self.connections {
-            commands += self.turns::<HttpJson>(&sides, "http", connections).await?;
+            let (relay, ours) = callers::<HttpJson, HttpJson>(&relay, &ours, connections).await?;
+            commands += self.turns(("http", store, connections, "relay"), relay, ours).await?;
         }
         for &connections in &self.connections {
-            commands += self.turns::<Grpc>(&sides, "grpc", connections).await?;
+            let (relay, ours) = callers::<Grpc, Grpc>(&relay, &ours, connections).await?;
+            commands += self.turns(("grpc", store, connections, "relay"), relay, ours).await?;
+        }
+        if let (true, Some(server), Some(counter)) = (durable, &self.restate, &self.restate_counter) {
+            let (restate, _counter) =
+                Process::restate(server, counter, &folder.path().join("restate")).await?;
+            for &connections in &self.connections {
+                let (restate, ours) =
+                    callers::<HttpJson<RestateCounter>, HttpJson>(&restate, &ours, connections).await?;
+                commands += self.turns(("http", store, connections, "restate"), restate, ours).await?;
+            }
         }
         let commits = match durable {
-            true => Some(Commits { commands, commits: sides.ours.commits().await? }),
+            true => Some(Commits { commands, commits: ours.commits().await? }),
             false => None,
         };
-        let (relay, ours) = (sides.relay.memory()?, sides.ours.memory()?);
+        let (relay, ours) = (relay.memory()?, ours.memory()?);
         println!("{}", AfterLoad { store, relay, ours, commits });
         Ok(())
     }
 
     /// Prints a line; returns how many commands the proxy carried out.
-    async fn turns<C: Connection>(
+    async fn turns<O: Connection, C: Connection>(
         &self,
-        sides: &Sides<'_>,
-        frontend: &str,
-        connections: u32,
+        (frontend, store, connections, other): (&str, &str, u32, &str),
+        mut to_other: Vec<O>,
+        mut to_ours: Vec<C>,
     ) -> Result<usize, Error> {
         let turn = Duration::from_secs_f64(self.seconds / f64::from(self.rounds));
-        let mut to_relay: Vec<C> = load::connect(sides.relay.port, connections as usize).await?;
-        let mut to_ours: Vec<C> = load::connect(sides.ours.port, connections as usize).await?;
         // Caches and the first command of each entity are nobody's result.
-        run_load(&mut to_relay, turn / 2).await?;
+        run_load(&mut to_other, turn / 2).await?;
         let mut commands = run_load(&mut to_ours, turn / 2).await?.latencies.len();
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            let relay = run_load(&mut to_relay, turn).await?;
+            let other = run_load(&mut to_other, turn).await?;
             let ours = run_load(&mut to_ours, turn).await?;
             commands += ours.latencies.len();
-            rounds.push(Round { relay, ours });
+            rounds.push(Round { other, ours });
         }
-        println!("{}", Line { frontend, store: sides.store, connections, rounds: &rounds });
+        println!("{}", Line { frontend, store, connections, other, rounds: &rounds });
         Ok(commands)
     }
 
@@ -166,9 +183,12 @@ impl Arguments {
     }
 }
 
-/// What is compared.
-struct Sides<'a> {
-    store: &'a str,
-    relay: Process,
-    ours: Process,
+/// As many connections to the one as to the other.
+async fn callers<O: Connection, C: Connection>(
+    other: &Process,
+    ours: &Process,
+    connections: u32,
+) -> Result<(Vec<O>, Vec<C>), Error> {
+    let connections = connections as usize;
+    Ok((load::connect(other.port, connections).await?, load::connect(ours.port, connections).await?))
 }

@@ -14,11 +14,11 @@ use nix::{
     unistd::Pid,
 };
 
-use super::load::HttpJson;
+use super::load::{DurableCounter, HttpJson};
 use crate::{Error, load::Caller, proxy::load};
 
 /// How long a process may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends when this is dropped.
 pub(super) struct Process {
@@ -67,7 +67,7 @@ impl Process {
 
     /// Whether a first command succeeds.
     async fn answers(&self) -> bool {
-        match load::connect::<HttpJson>(self.port, 1).await {
+        match load::connect::<HttpJson<DurableCounter>>(self.port, 1).await {
             Ok(mut connections) => match connections.first_mut() {
                 Some(connection) => connection.call().await.is_ok(),
                 None => false,
@@ -76,14 +76,45 @@ impl Process {
         }
     }
 
+    /// The object of `restate-counter`, behind a Restate server that keeps its state in `folder`.
+    pub(super) async fn restate(server: &Path, counter: &Path, folder: &Path) -> Result<(Self, Self), Error> {
+        let counter = Self::read_port(&mut Command::new(counter))?;
+        let (port, admin, node) = (free_port()?, free_port()?, free_port()?);
+        let child = Command::new(server)
+            .args(["--node-name", "bench"])
+            .env("RESTATE_BASE_DIR", folder)
+            .env("RESTATE_LISTEN_MODE", "tcp")
+            .env("RESTATE_BIND_ADDRESS", format!("127.0.0.1:{node}"))
+            .env("RESTATE_INGRESS__BIND_ADDRESS", format!("127.0.0.1:{port}"))
+            .env("RESTATE_ADMIN__BIND_ADDRESS", format!("127.0.0.1:{admin}"))
+            .env("RUST_LOG", "off")
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let server = Self { port, management: None, child };
+        let deployment = format!(r#"{{"uri":"http://127.0.0.1:{}"}}"#, counter.port);
+        let started = Instant::now();
+        while !matches!(load::post(admin, "/deployments", deployment.clone()).await, Ok(true)) {
+            if started.elapsed() > PATIENCE {
+                return Err("the Restate server does not take the counter".into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok((server, counter))
+    }
+
     fn start_and_read_port(arguments: &[String]) -> Result<Self, Error> {
-        let mut child = program()?.args(arguments).stdout(Stdio::piped()).spawn()?;
+        Self::read_port(program()?.args(arguments))
+    }
+
+    fn read_port(command: &mut Command) -> Result<Self, Error> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take();
         // From here on, whatever fails, the process ends with the value.
         let mut process = Self { port: 0, management: None, child };
         let mut line = String::new();
         BufReader::new(stdout.ok_or("no standard output")?).read_line(&mut line)?;
-        process.port = line.trim().parse().map_err(|_| format!("`{}` does not start", arguments[0]))?;
+        process.port = line.trim().parse().map_err(|_| format!("{command:?} does not start"))?;
         Ok(process)
     }
 

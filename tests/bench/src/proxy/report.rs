@@ -9,7 +9,7 @@ use crate::{
 
 /// A turn of each side, one after the other.
 pub(super) struct Round {
-    pub(super) relay: Turn,
+    pub(super) other: Turn,
     pub(super) ours: Turn,
 }
 
@@ -19,6 +19,8 @@ pub(super) struct Line<'a> {
     pub(super) frontend: &'a str,
     pub(super) store: &'a str,
     pub(super) connections: u32,
+    /// What the proxy is compared with.
+    pub(super) other: &'a str,
     pub(super) rounds: &'a [Round],
 }
 
@@ -27,15 +29,16 @@ impl fmt::Display for Line<'_> {
         let of_rounds = |value: fn(&Round) -> f64| median(self.rounds, value);
         write!(
             f,
-            "{:<4}  {:<7}  connections {:<3}  relay {:>6.0}/s  ours {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}",
+            "{:<4}  {:<7}  connections {:<3}  {} {:>6.0}/s  ours {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}",
             self.frontend,
             self.store,
             self.connections,
-            of_rounds(|round| round.relay.per_second),
+            self.other,
+            of_rounds(|round| round.other.per_second),
             of_rounds(|round| round.ours.per_second),
             Milliseconds(of_rounds(|round| percentile(&round.ours.latencies, 0.50))),
             Milliseconds(of_rounds(|round| percentile(&round.ours.latencies, 0.99))),
-            of_rounds(|round| round.ours.per_second / round.relay.per_second),
+            of_rounds(|round| round.ours.per_second / round.other.per_second),
         )
     }
 }
@@ -123,12 +126,13 @@ mod tests {
     #[test]
     fn a_line_has_medians() {
         let rounds = [
-            Round { relay: turn(1000.0, &[]), ours: turn(800.0, &[1, 2, 3, 4]) },
-            Round { relay: turn(2000.0, &[]), ours: turn(1000.0, &[1, 2, 8, 9]) },
-            Round { relay: turn(1500.0, &[]), ours: turn(1350.0, &[1, 2, 4, 5]) },
+            Round { other: turn(1000.0, &[]), ours: turn(800.0, &[1, 2, 3, 4]) },
+            Round { other: turn(2000.0, &[]), ours: turn(1000.0, &[1, 2, 8, 9]) },
+            Round { other: turn(1500.0, &[]), ours: turn(1350.0, &[1, 2, 4, 5]) },
         ];
         assert_eq!(
-            Line { frontend: "http", store: "durable", connections: 16, rounds: &rounds }.to_string(),
+            Line { frontend: "http", store: "durable", connections: 16, other: "relay", rounds: &rounds }
+                .to_string(),
             "http  durable  connections 16   relay   1500/s  ours   1000/s  p50 4.0 ms  p99 5.0 ms  ratio 0.80"
         );
     }
