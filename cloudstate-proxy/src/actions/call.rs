@@ -63,6 +63,7 @@ fn deadline(environment: &Environment) -> Instant {
 }
 
 /// How far a call with many answers has come.
+#[expect(clippy::large_enum_variant, reason = "it is the large one nearly all the time")]
 enum Progress {
     Uncalled(Arc<Environment>, Invocation),
     Open(Call),

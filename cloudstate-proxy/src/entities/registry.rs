@@ -162,6 +162,10 @@ impl Entities {
 
 impl Shard {
     /// Gives `envelope` to an entity that is live, or back.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is no error, and a box would cost every command an allocation"
+    )]
     fn deliver(&mut self, key: &EntityKey, envelope: Envelope) -> Result<(), Envelope> {
         let Some(Resident { mailbox, usage }) = self.0.get(key) else { return Err(envelope) };
         usage.set_busy();

@@ -72,6 +72,11 @@ impl<P: EntityProtocol> Stream<P> {
         self.opening.is_some()
     }
 
+    /// It is over, and nobody knows yet why.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// Everything sent so far is on its way.
     pub(super) fn is_written(&self) -> bool {
         self.outbox.is_empty()

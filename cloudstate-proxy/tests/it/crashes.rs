@@ -176,6 +176,31 @@ async fn an_idle_stream_may_end() {
     assert!(function.reports.try_recv().is_err());
 }
 
+/// Why a stream ended takes a moment to find out; nothing may be sent to it meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_may_end_while_what_it_replied_is_stored() {
+    let mut function = UserFunction::new();
+    let (_proxy, client) = host(&function).await;
+    for round in 0..20 {
+        let id = format!("thing-{round}");
+        for text in ["first", "second"] {
+            let answer = tokio::spawn({
+                let (client, id) = (client.clone(), id.clone());
+                async move { client.act(&id, text).await }
+            });
+            let mut stream = function.stream().await;
+            stream.init().await;
+            if text == "second" {
+                stream.event().await;
+            }
+            let command = stream.command().await;
+            stream.send(Out::Reply(reply(command.id, text).with_events(["stored"])));
+            drop(stream);
+            assert_eq!(answer.await.unwrap().reply(), text, "round {round}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_fails_its_entity_only() {
     let mut function = UserFunction::new();

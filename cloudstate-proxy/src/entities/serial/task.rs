@@ -127,13 +127,15 @@ impl<K: SerialKind> EntityTask<K> {
         let Self { entity, stream, store, .. } = self;
         let LiveEntity { mailbox, draining, usage, .. } = entity;
         let drained = *draining.borrow();
+        // Nothing may be sent to a stream that is known to be over, so what leads to that waits for its end.
+        let ending = stream.is_ending();
         tokio::select! {
             biased;
             // First, so that a stream that never falls silent cannot outlast its time.
             () = timer => Event::Timer,
             event = stream.next(true) => Event::Stream(event),
-            input = poll_optional(store) => Event::Store(input),
-            Some(envelope) = mailbox.recv() => Event::Envelope(envelope),
+            input = poll_optional(store), if !ending => Event::Store(input),
+            Some(envelope) = mailbox.recv(), if !ending => Event::Envelope(envelope),
             () = usage.crowded_out(), if idle => Event::CrowdedOut,
             _ = draining.changed(), if !drained => Event::Draining,
         }
