@@ -51,6 +51,7 @@ use crate::{
     frontend::Listener,
     hosting::{Host, Open},
     management::Management,
+    routing::Background,
     storage::{OpenError, Store},
     telemetry::{metrics::Metrics, spans::Spans},
     user_function::{Dial, ErrorReporter, Pool, PoolLimits},
@@ -209,7 +210,11 @@ impl Proxy {
             if let Ok(open) = self.host.await {
                 open.shutdown().await;
             }
+            // Side effects may need entities, whose last commands may have side effects.
+            let background = &self.entities.environment().background;
+            background.finished().await;
             self.entities.drain().await;
+            background.finished().await;
         });
         if drained.await.is_err() {
             tracing::warn!("not all work was finished in time; the rest is given up");
@@ -241,6 +246,7 @@ fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Envi
         reporter: ErrorReporter::start(dial.clone()),
         metrics: Metrics::new(Arc::clone(store)),
         spans: Spans::new(settings.spans),
+        background: Background::default(),
         relay_timeout: settings.relay_timeout,
         passivation_timeout: settings.passivation_timeout,
         stash_size: settings.stash_size,

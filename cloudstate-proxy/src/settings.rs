@@ -31,7 +31,7 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// Make a span of each call, for the tracer provider that is OpenTelemetry's global one when the proxy starts.
     pub spans: bool,
-    /// How long a command may take, from its arrival to its reply.
+    /// How long a command may take, from its arrival to its reply; a side effect, too, whether or not it is waited for.
     pub relay_timeout: Duration,
     /// The largest message accepted from the user function, in bytes.
     pub max_inbound_message_size: usize,
@@ -232,7 +232,7 @@ const RELAY_TIMEOUT: Setting = Setting {
     properties: &["relay-timeout"],
     default: "60s",
     topic: TIMES,
-    meaning: "How long a command may take, from its arrival to its reply",
+    meaning: "How long a command may take, from its arrival to its reply; a side effect, too",
 };
 
 const PASSIVATION_TIMEOUT: Setting = Setting {

@@ -13,6 +13,7 @@ pub(crate) use envelope::{Answer, Envelope};
 pub(crate) use registry::{Entities, LiveEntity};
 
 use crate::{
+    routing::Background,
     service_catalog::{EntityKind, Service},
     settings::PassivationTimeouts,
     storage::Store,
@@ -27,6 +28,8 @@ pub(crate) struct Environment {
     pub(crate) reporter: ErrorReporter,
     pub(crate) metrics: Metrics,
     pub(crate) spans: Spans,
+    /// What calls led to and did not wait for.
+    pub(crate) background: Background,
     pub(crate) relay_timeout: Duration,
     pub(crate) passivation_timeout: PassivationTimeouts,
     pub(crate) stash_size: usize,

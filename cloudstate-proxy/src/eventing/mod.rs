@@ -26,7 +26,7 @@ use tokio::{sync::watch, task::JoinSet};
 pub(crate) use consumer::Redelivery;
 pub(crate) use dead_letters::{DeadLetters, ReplayError};
 pub use feed::{Feed, FeedFuture};
-pub(crate) use publisher::{Publisher, topic_of};
+pub(crate) use publisher::Publisher;
 pub use topics::{Message, StoreTopics, TopicError, Topics};
 
 use crate::{entities, routing::Router, service_catalog::ServiceCatalog, storage::Source};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloudstate_proto::{Any, EventDestination, event_destination::Destination};
+use cloudstate_proto::Any;
 
 use super::{
     cloud_event,
@@ -27,7 +27,7 @@ impl Publisher {
 
     /// Publishes `reply` to the topic of `method`, if there is one; a reply without payload is no message.
     pub(crate) async fn publish(&self, method: &Method, reply: &Reply) -> Result<(), Failure> {
-        let (Some(topic), Some(payload)) = (topic_of(method), &reply.payload) else { return Ok(()) };
+        let (Some(topic), Some(payload)) = (method.publishes(), &reply.payload) else { return Ok(()) };
         let payload = Any { type_url: method.output_type_url.clone(), value: payload.clone() };
         let metadata = cloud_event::of_reply(&method.service.name, &payload, reply.metadata.clone());
         let subject = cloud_event::subject(&metadata).unwrap_or_default().into();
@@ -35,11 +35,4 @@ impl Publisher {
         let published = self.topics.publish(message).await;
         published.map_err(|error| Failure::new(Code::Unavailable, error.to_string()))
     }
-}
-
-/// Where the replies of `method` are published.
-pub(crate) fn topic_of(method: &Method) -> Option<&str> {
-    let EventDestination { destination } = method.eventing.as_ref()?.out.as_ref()?;
-    let Destination::Topic(topic) = destination.as_ref()?;
-    Some(topic)
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use cloudstate_proto::{Any, EventSource, event_source};
+use cloudstate_proto::{Any, event_source};
 
 use crate::{
-    service_catalog::Method,
+    service_catalog::{Consumption, Method},
     storage::{Consumer, Source},
 };
 
@@ -35,7 +35,7 @@ impl Subscription {
 pub(super) fn subscriptions(methods: &[Arc<Method>]) -> Vec<Subscription> {
     let mut subscriptions: Vec<(Arc<str>, Subscription)> = Vec::new();
     for method in methods {
-        let Some(consumer) = consumer_of(method) else { continue };
+        let Some(consumer) = method.consumes().map(Consumer::from) else { continue };
         let service = &method.service.name;
         let known = subscriptions.iter_mut().find(|(of, it)| of == service && it.consumer == consumer);
         let subscription = match known {
@@ -52,13 +52,12 @@ pub(super) fn subscriptions(methods: &[Arc<Method>]) -> Vec<Subscription> {
     subscriptions.into_iter().map(|(_, subscription)| subscription).collect()
 }
 
-fn consumer_of(method: &Method) -> Option<Consumer> {
-    let EventSource { consumer_group, source } = method.eventing.as_ref()?.r#in.as_ref()?;
-    let source = match source.as_ref()? {
-        event_source::Source::Topic(topic) => Source::Topic(topic.as_str().into()),
-        event_source::Source::EventLog(persistence_id) => Source::EventLog(persistence_id.as_str().into()),
-    };
-    // The reference proxy's default.
-    let group = if consumer_group.is_empty() { &*method.service.name } else { consumer_group };
-    Some(Consumer { group: group.into(), source })
+impl From<Consumption<'_>> for Consumer {
+    fn from(Consumption { group, source }: Consumption<'_>) -> Self {
+        let source = match source {
+            event_source::Source::Topic(topic) => Source::Topic(topic.as_str().into()),
+            event_source::Source::EventLog(log) => Source::EventLog(log.as_str().into()),
+        };
+        Consumer { group: group.into(), source }
+    }
 }

@@ -4,7 +4,9 @@
 //! back, and `settlement` carries out what the user function decided: side effects first, then the reply or the
 //! forward.
 
+mod background;
 mod first;
+mod place;
 mod reply_headers;
 mod responder;
 mod router;
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use cloudstate_proto::Metadata;
 use futures_util::Stream;
 
+pub(crate) use background::Background;
 pub(crate) use responder::Responder;
 pub(crate) use router::Router;
 

@@ -11,7 +11,7 @@ use std::{
 use cloudstate_proto::client_action::Action;
 use futures_util::{StreamExt, stream};
 use prost::Message;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     BoxStream, Failure, NoReply, Reply, Router,
@@ -40,8 +40,6 @@ struct Unary {
     router: Router,
     link: Link,
     sender: oneshot::Sender<Result<Settled, NoReply>>,
-    /// Held by an asynchronous side effect.
-    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// A queue of answers before a task of its own.
@@ -68,14 +66,10 @@ enum Caller {
 }
 
 impl Responder {
-    /// For a unary rpc. `permit` is given back with the answer.
-    pub(super) fn unary(
-        router: Router,
-        link: Link,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> (Self, oneshot::Receiver<Result<Settled, NoReply>>) {
+    /// For a unary rpc.
+    pub(super) fn unary(router: Router, link: Link) -> (Self, oneshot::Receiver<Result<Settled, NoReply>>) {
         let (sender, settled) = oneshot::channel();
-        (Self(Way::Unary(Unary { router, link, sender, permit })), settled)
+        (Self(Way::Unary(Unary { router, link, sender })), settled)
     }
 
     /// For an rpc with a stream of replies. Dropping that stream is what [`Responder::gone`] tells.
@@ -91,7 +85,7 @@ impl Responder {
             caller: caller.subscribe(),
             replies: Some(sender),
         };
-        tokio::spawn(relay.run(waiting));
+        relay.router.background().clone().spawn(relay.run(waiting));
         let taking = Taking { replies, caller: caller.clone() };
         let replies = stream::unfold(taking, |mut taking| async {
             let reply = taking.next().await?;
@@ -140,15 +134,15 @@ impl Responder {
 
 impl Unary {
     fn answer(self, answer: Answer) {
-        let Self { router, link, sender, permit } = self;
-        drop(permit);
+        let Self { router, link, sender } = self;
         let settled = match answer {
             Answer::Decided { action, side_effects } if side_effects.is_empty() => {
                 router.conclude(action, &link)
             }
             Answer::Failed(failure) => Err(failure.into()),
             with_effects => {
-                tokio::spawn(async move { sender.send(router.settle(with_effects, &link).await) });
+                let background = router.background().clone();
+                background.spawn(async move { sender.send(router.settle(with_effects, &link).await) });
                 return;
             }
         };

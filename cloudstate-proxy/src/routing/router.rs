@@ -5,11 +5,12 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cloudstate_proto::{Any, Metadata};
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
-    BoxFuture, BoxStream, Call, Calls, Failure, NoReply, Replies, Reply, Requests, Responder,
+    Background, BoxFuture, BoxStream, Call, Calls, Failure, NoReply, Replies, Reply, Requests, Responder,
     first::first,
+    place::Places,
     responder::terminated,
     settlement::{Link, Settled},
     trace::Trace,
@@ -18,7 +19,7 @@ use crate::{
     actions::{Actions, Invocation, Payloads},
     code::Code,
     entities::{Entities, Envelope},
-    eventing::{Publisher, topic_of},
+    eventing::Publisher,
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
     storage::EntityKey,
     telemetry::{
@@ -27,9 +28,6 @@ use crate::{
         watched::watched,
     },
 };
-
-/// Asynchronous side effects that are under way at once; more wait.
-const MAX_ASYNC_EFFECTS: usize = 1024;
 
 /// Routes calls to entities and actions, and carries out what they decide.
 #[derive(Clone)]
@@ -40,7 +38,7 @@ struct Inner {
     entities: Arc<Entities>,
     actions: Actions,
     publisher: Publisher,
-    async_effects: Arc<Semaphore>,
+    places: Places,
 }
 
 /// A call on its way: a client's, or one that another call led to.
@@ -51,8 +49,6 @@ pub(super) struct Routed {
     pub(super) metadata: Metadata,
     /// Ends with the call.
     pub(super) span: CallSpan,
-    /// Held by an asynchronous side effect until there is an answer to it.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Calls for Router {
@@ -84,9 +80,8 @@ fn code(reply: &Result<Reply, Failure>) -> Option<Code> {
 
 impl Router {
     pub(crate) fn new(catalog: Arc<ServiceCatalog>, entities: Arc<Entities>, publisher: Publisher) -> Self {
-        let async_effects = Arc::new(Semaphore::new(MAX_ASYNC_EFFECTS));
         let actions = Actions::new(Arc::clone(entities.environment()));
-        Self(Arc::new(Inner { catalog, entities, actions, publisher, async_effects }))
+        Self(Arc::new(Inner { catalog, entities, actions, publisher, places: Places::new() }))
     }
 
     /// Has an action carry out what a consumer of events received: the action gets exactly this payload.
@@ -108,7 +103,7 @@ impl Router {
 
     /// Replies for whoever called `method`, each published first if the method has a topic.
     fn published(&self, method: Arc<Method>, replies: BoxStream<Result<Reply, NoReply>>) -> Replies {
-        if topic_of(&method).is_none() {
+        if method.publishes().is_none() {
             return for_client(replies);
         }
         let publisher = self.0.publisher.clone();
@@ -152,7 +147,7 @@ impl Router {
             context.write_to(&mut metadata);
         }
         link.context = context;
-        Routed { link, payloads, metadata, span, permit: None }
+        Routed { link, payloads, metadata, span }
     }
 
     /// Carries out a call for a caller that takes one reply.
@@ -196,31 +191,29 @@ impl Router {
     /// Calls an action, and carries out its answers one after the other: the next one is asked for when the effects
     /// and the forward of the one before are done.
     fn call_action(&self, call: Routed) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
-        let Routed { link, payloads, metadata, mut permit, .. } = call;
+        let Routed { link, payloads, metadata, .. } = call;
         let method = Arc::clone(&link.method);
         if !method.client_streaming && matches!(payloads, Payloads::Many(_)) {
             return Err(one_request_only(&method));
         }
         let answers = self.0.actions.call(Invocation { method, payloads, metadata });
         let router = self.clone();
-        let replies = answers.flat_map(move |answer| {
-            permit.take();
-            many(router.clone().settle_in_any_case(answer, link.clone()))
-        });
+        let replies =
+            answers.flat_map(move |answer| many(router.clone().settle_in_any_case(answer, link.clone())));
         Ok(replies.boxed())
     }
 
     /// Puts the command of a unary rpc into the mailbox of its entity.
-    pub(super) fn deliver(
+    fn deliver(
         &self,
         call: Routed,
         span: &mut CallSpan,
     ) -> Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure> {
-        let Routed { link, payloads, permit, .. } = call;
+        let Routed { link, payloads, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
         span.set_entity(&key.entity_id);
         let (method, context) = (Arc::clone(&link.method), link.context.clone());
-        let (responder, settled) = Responder::unary(self.clone(), link, permit);
+        let (responder, settled) = Responder::unary(self.clone(), link);
         self.0.entities.deliver(key, Envelope { method, payload, context, responder });
         Ok(settled)
     }
@@ -258,11 +251,12 @@ impl Router {
         Failure::new(Code::Internal, error.to_string())
     }
 
-    /// Waits until fewer than [`MAX_ASYNC_EFFECTS`] are under way. It is held while an entity has the command and
-    /// not while further effects are carried out, which need permits themselves.
-    pub(super) async fn async_effect_permit(&self) -> Option<OwnedSemaphorePermit> {
-        // Closing the semaphore is nobody's business, so a permit always comes.
-        Arc::clone(&self.0.async_effects).acquire_owned().await.ok()
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    pub(super) fn background(&self) -> &Background {
+        &self.0.entities.environment().background
     }
 
     pub(super) fn catalog(&self) -> &ServiceCatalog {
@@ -279,9 +273,7 @@ impl Router {
 }
 
 /// What an entity decided; it is told with its task, if that ends without a word.
-pub(super) async fn decided(
-    settled: oneshot::Receiver<Result<Settled, NoReply>>,
-) -> Result<Settled, NoReply> {
+async fn decided(settled: oneshot::Receiver<Result<Settled, NoReply>>) -> Result<Settled, NoReply> {
     settled.await.unwrap_or_else(|_| Err(terminated()))
 }
 

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
 use futures_util::StreamExt;
-use tokio::sync::oneshot;
 
 use super::{
     BoxStream, Failure, NoReply, Reply, Router,
     first::first,
+    place::Place,
     reply_headers::{MAX_HEADER_BYTES, fit},
-    router::{Routed, decided},
+    router::Routed,
     trace::{MAX_HOPS, Trace},
 };
 use crate::{
@@ -32,6 +32,8 @@ pub(super) struct Link {
     pub(super) trace: Trace,
     /// Where the call stands in the trace that the client began.
     pub(super) context: TraceContext,
+    /// Held by an asynchronous side effect, and by what it is forwarded to.
+    pub(super) place: Option<Arc<Place>>,
 }
 
 impl Link {
@@ -42,6 +44,7 @@ impl Link {
             method,
             trace: Trace::default(),
             context: TraceContext::default(),
+            place: None,
         }
     }
 }
@@ -77,8 +80,8 @@ impl Router {
     pub(super) async fn settle(&self, answer: Answer, cause: &Link) -> Result<Settled, NoReply> {
         match answer {
             Answer::Decided { action, side_effects } => {
-                for effect in side_effects {
-                    self.side_effect(effect, cause).await?;
+                if !side_effects.is_empty() {
+                    self.side_effects(side_effects, cause).await?;
                 }
                 self.conclude(action, cause)
             }
@@ -95,7 +98,8 @@ impl Router {
             }
             Answer::Failed(failure) => Err(failure.into()),
             with_effects => {
-                let settling = tokio::spawn(async move { self.settle(with_effects, &cause).await });
+                let background = self.background().clone();
+                let settling = background.spawn(async move { self.settle(with_effects, &cause).await });
                 settling.await.unwrap_or_else(|error| {
                     Err(Failure::new(Code::Internal, format!("the side effects broke off: {error}")).into())
                 })
@@ -120,16 +124,32 @@ impl Router {
         let trace = self.follow(cause, "forwarded from")?;
         let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
         let payload = self.payload_for(&method, forward.payload, &trace);
-        let (origin, context) = (Arc::clone(&cause.origin), cause.context.clone());
-        let link = Link { method, origin, trace, context };
+        let Link { origin, context, place, .. } = cause.clone();
+        let link = Link { method, origin, trace, context, place };
         Ok(self.replies(self.begin(Cause::Forward, link, payload, forward.metadata.unwrap_or_default())))
+    }
+
+    async fn side_effects(&self, effects: Vec<SideEffect>, cause: &Link) -> Result<(), NoReply> {
+        if let Some(place) = &cause.place {
+            place.lend();
+        }
+        for effect in effects {
+            self.side_effect(effect, cause).await?;
+        }
+        if let Some(place) = &cause.place {
+            place.take_back().await;
+        }
+        Ok(())
     }
 
     async fn side_effect(&self, effect: SideEffect, cause: &Link) -> Result<(), NoReply> {
         let synchronous = effect.synchronous;
         match self.effect_call(effect, cause) {
             Ok(call) if synchronous => self.finish(call).await,
-            Ok(call) => self.start(call).await,
+            Ok(call) => {
+                self.start(call).await;
+                Ok(())
+            }
             Err(failure) if synchronous => Err(failure.into()),
             // It was reported, and is not our caller's business.
             Err(_) => Ok(()),
@@ -141,7 +161,8 @@ impl Router {
         let method = self.target(&effect.service_name, &effect.command_name, &trace)?;
         let payload = self.payload_for(&method, effect.payload, &trace);
         let how = if effect.synchronous { Cause::SideEffect } else { Cause::AsyncSideEffect };
-        let link = Link { origin: Arc::clone(&method), method, trace, context: cause.context.clone() };
+        let (origin, context) = (Arc::clone(&method), cause.context.clone());
+        let link = Link { origin, method, trace, context, place: None };
         Ok(self.begin(how, link, payload, effect.metadata.unwrap_or_default()))
     }
 
@@ -151,7 +172,7 @@ impl Router {
             let limit = self.relay_timeout();
             tokio::time::timeout(limit, drain(self.replies(call)))
                 .await
-                .unwrap_or_else(|_| Err(unfinished(limit)))
+                .unwrap_or_else(|_| Err(unfinished("a synchronous", limit)))
         } else {
             Box::pin(self.reply(call)).await.map(drop)
         };
@@ -161,28 +182,36 @@ impl Router {
         }
     }
 
-    /// Starts an asynchronous side effect; waits only while too many are under way, and not for ever.
-    async fn start(&self, mut call: Routed) -> Result<(), NoReply> {
-        let permit = tokio::time::timeout(self.relay_timeout(), self.async_effect_permit()).await;
-        let Ok(permit) = permit else {
-            let Link { method, trace, .. } = &call.link;
+    /// Starts an asynchronous side effect; waits only while too many are under way, and not for ever. What becomes of
+    /// it is not our caller's business.
+    async fn start(&self, mut call: Routed) {
+        let limit = self.relay_timeout();
+        let link = call.link.clone();
+        let Ok(place) = tokio::time::timeout(limit, self.places().take()).await else {
             let text = "too many asynchronous side effects are under way; this one is left out";
-            self.report(format!("{}.{}: {text}{trace}", method.service.name, method.name));
-            return Ok(());
+            return self.report_effect(&link, text);
         };
-        call.permit = permit;
-        if call.link.method.service.kind.is_entity() && !call.link.method.server_streaming {
-            // Delivered here and not in a task of its own, so that effects on one entity keep their order. What
-            // becomes of it is not our caller's business.
-            let mut span = std::mem::take(&mut call.span);
-            let delivered = self.deliver(call, &mut span);
-            if span.is_recorded() {
-                tokio::spawn(async move { span.end(outcome(delivered).await.err().as_ref()) });
+        call.link.place = Some(Arc::new(place));
+        // An entity has its command from here on, and not only when the task runs, so that effects on one entity keep
+        // their order.
+        let replies = self.replies(call);
+        let router = self.clone();
+        self.background().spawn(async move {
+            let done = tokio::select! {
+                biased;
+                () = tokio::time::sleep(limit) => Err(unfinished("an asynchronous", limit)),
+                done = drain(replies) => done,
+            };
+            if let Err(NoReply::Broken(failure)) = done
+                && is_given_up(&failure)
+            {
+                router.report_effect(&link, &failure.description);
             }
-            return Ok(());
-        }
-        tokio::spawn(drain(self.replies(call)));
-        Ok(())
+        });
+    }
+
+    fn report_effect(&self, Link { method, trace, .. }: &Link, text: &str) {
+        self.report(format!("{}.{}: {text}{trace}", method.service.name, method.name));
     }
 
     /// One hop more, unless there were too many: a circle, which its developer must hear of.
@@ -251,14 +280,13 @@ async fn drain(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<(), NoR
     Ok(())
 }
 
-/// What became of a command whose answer nobody waits for; not of what it led to.
-async fn outcome(
-    delivered: Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure>,
-) -> Result<(), Failure> {
-    decided(delivered?).await.map(drop).map_err(NoReply::into_failure)
+/// Whether it was too much or took too long, of which nobody would ever learn. Mistakes of the user function's developer
+/// are reported where they are found.
+fn is_given_up(failure: &Failure) -> bool {
+    matches!(failure.code, Some(Code::DeadlineExceeded | Code::ResourceExhausted | Code::Unavailable))
 }
 
-fn unfinished(limit: Duration) -> NoReply {
-    let text = format!("a synchronous side effect was not finished within {} s", limit.as_secs_f32());
+fn unfinished(which: &str, limit: Duration) -> NoReply {
+    let text = format!("{which} side effect was not finished within {} s", limit.as_secs_f32());
     Failure::new(Code::DeadlineExceeded, text).into()
 }

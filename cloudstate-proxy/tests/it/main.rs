@@ -14,6 +14,7 @@ mod values;
 
 mod action_streams;
 mod actions;
+mod async_effects;
 mod crashes;
 mod crdt;
 mod crdt_streams;
