@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use cloudstate_proto::Any;
+use cloudstate_proto::Reply;
 
 use super::{
     cloud_event,
     topics::{Message, Topics},
 };
-use crate::{
-    code::Code,
-    routing::{Failure, Reply},
-    service_catalog::Method,
-};
+use crate::{code::Code, routing::Failure, service_catalog::Method};
 
 /// Publishes replies before their callers get them.
 #[derive(Clone)]
@@ -25,13 +21,13 @@ impl Publisher {
         Self { topics }
     }
 
-    /// Publishes `reply` to the topic of `method`, if there is one; a reply without payload is no message.
+    /// Publishes `reply` to the topic of `method`, if there is one, with the payload that the user function gave it; a
+    /// reply without payload is no message.
     pub(crate) async fn publish(&self, method: &Method, reply: &Reply) -> Result<(), Failure> {
         let (Some(topic), Some(payload)) = (method.publishes(), &reply.payload) else { return Ok(()) };
-        let payload = Any { type_url: method.output_type_url.clone(), value: payload.clone() };
-        let metadata = cloud_event::of_reply(&method.service.name, &payload, reply.metadata.clone());
+        let metadata = cloud_event::of_reply(&method.service.name, payload, reply.metadata.clone());
         let subject = cloud_event::subject(&metadata).unwrap_or_default().into();
-        let message = Message { topic: topic.into(), subject, payload, metadata };
+        let message = Message { topic: topic.into(), subject, payload: payload.clone(), metadata };
         let published = self.topics.publish(message).await;
         published.map_err(|error| Failure::new(Code::Unavailable, error.to_string()))
     }

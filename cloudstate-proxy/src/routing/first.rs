@@ -2,11 +2,13 @@
 
 use futures_util::StreamExt;
 
-use super::{BoxStream, NoReply, Reply};
+use super::{BoxStream, NoReply, TypedReply};
 
 /// The first reply with a message, under the headers of the first reply of all. What comes after it is cancelled.
-pub(super) async fn first(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<Reply, NoReply> {
-    let Some(first) = replies.next().await else { return Ok(Reply::default()) };
+pub(super) async fn first(
+    mut replies: BoxStream<Result<TypedReply, NoReply>>,
+) -> Result<TypedReply, NoReply> {
+    let Some(first) = replies.next().await else { return Ok(TypedReply::default()) };
     let mut first = first?;
     while first.payload.is_none() {
         let Some(next) = replies.next().await else { break };

@@ -5,6 +5,7 @@
 //! forward.
 
 mod background;
+mod count;
 mod first;
 mod place;
 mod reply_headers;
@@ -16,7 +17,7 @@ mod trace;
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use cloudstate_proto::Metadata;
+use cloudstate_proto::{Metadata, Reply as TypedReply};
 use futures_util::Stream;
 
 pub(crate) use background::Background;
@@ -90,6 +91,13 @@ impl Call {
     /// A call with one request and no metadata.
     pub fn new(method: Arc<Method>, request: impl Into<Bytes>) -> Self {
         Self { method, requests: Requests::One(request.into()), metadata: Metadata::default() }
+    }
+}
+
+/// A reply as the user function gave it; clients know the type of its payload.
+impl From<TypedReply> for Reply {
+    fn from(TypedReply { payload, metadata }: TypedReply) -> Self {
+        Self { payload: payload.map(|payload| payload.value), metadata }
     }
 }
 

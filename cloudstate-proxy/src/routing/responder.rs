@@ -14,7 +14,7 @@ use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    BoxStream, Failure, NoReply, Reply, Router,
+    BoxStream, Failure, NoReply, Router, TypedReply,
     settlement::{Link, Settled},
 };
 use crate::{code::Code, entities::Answer};
@@ -73,7 +73,7 @@ impl Responder {
     }
 
     /// For an rpc with a stream of replies. Dropping that stream is what [`Responder::gone`] tells.
-    pub(super) fn streamed(router: Router, link: Link) -> (Self, BoxStream<Result<Reply, NoReply>>) {
+    pub(super) fn streamed(router: Router, link: Link) -> (Self, BoxStream<Result<TypedReply, NoReply>>) {
         let (elements, waiting) = mpsc::channel(MAX_WAITING_ELEMENTS);
         let (sender, replies) = mpsc::channel(1);
         let caller = watch::Sender::new(Caller::Taking);
@@ -196,12 +196,12 @@ async fn left(caller: &mut watch::Receiver<Caller>) {
 
 /// The replies as the caller takes them.
 struct Taking {
-    replies: mpsc::Receiver<Result<Reply, NoReply>>,
+    replies: mpsc::Receiver<Result<TypedReply, NoReply>>,
     caller: watch::Sender<Caller>,
 }
 
 impl Taking {
-    async fn next(&mut self) -> Option<Result<Reply, NoReply>> {
+    async fn next(&mut self) -> Option<Result<TypedReply, NoReply>> {
         if let Some(reply) = self.replies.recv().await {
             return Some(reply);
         }
@@ -224,7 +224,7 @@ struct Relay {
     waiting_bytes: Arc<AtomicUsize>,
     caller: watch::Receiver<Caller>,
     /// None once the replies have ended.
-    replies: Option<mpsc::Sender<Result<Reply, NoReply>>>,
+    replies: Option<mpsc::Sender<Result<TypedReply, NoReply>>>,
 }
 
 impl Relay {
@@ -255,7 +255,10 @@ impl Relay {
 }
 
 /// Returns whether there was a failure, after which nothing more is to be sent.
-async fn send_all(settled: Result<Settled, NoReply>, sender: &mpsc::Sender<Result<Reply, NoReply>>) -> bool {
+async fn send_all(
+    settled: Result<Settled, NoReply>,
+    sender: &mpsc::Sender<Result<TypedReply, NoReply>>,
+) -> bool {
     let mut replies = match settled {
         Ok(settled) => settled.many(),
         Err(failed) => stream::iter([Err(failed)]).boxed(),

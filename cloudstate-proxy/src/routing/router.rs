@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Background, BoxFuture, BoxStream, Call, Calls, Failure, NoReply, Replies, Reply, Requests, Responder,
+    TypedReply,
+    count::Count,
     first::first,
     place::Places,
     responder::terminated,
@@ -55,9 +57,10 @@ impl Calls for Router {
     fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
         let router = self.clone();
         Box::pin(async move {
-            let method = Arc::clone(&call.method);
+            let environment = Arc::clone(router.0.entities.environment());
+            let count = Count::begin(environment, Arc::clone(&call.method));
             let reply = router.published_reply(call).await;
-            router.0.entities.environment().metrics.answered(&method, code(&reply));
+            count.end(code(&reply));
             reply
         })
     }
@@ -98,11 +101,11 @@ impl Router {
         let method = Arc::clone(&call.method);
         let reply = self.reply(self.by_client(call)).await.map_err(NoReply::into_failure)?;
         self.0.publisher.publish(&method, &reply).await?;
-        Ok(reply)
+        Ok(reply.into())
     }
 
     /// Replies for whoever called `method`, each published first if the method has a topic.
-    fn published(&self, method: Arc<Method>, replies: BoxStream<Result<Reply, NoReply>>) -> Replies {
+    fn published(&self, method: Arc<Method>, replies: BoxStream<Result<TypedReply, NoReply>>) -> Replies {
         if method.publishes().is_none() {
             return for_client(replies);
         }
@@ -151,14 +154,14 @@ impl Router {
     }
 
     /// Carries out a call for a caller that takes one reply.
-    pub(super) async fn reply(&self, mut call: Routed) -> Result<Reply, NoReply> {
+    pub(super) async fn reply(&self, mut call: Routed) -> Result<TypedReply, NoReply> {
         let mut span = std::mem::take(&mut call.span);
         let reply = self.only_reply(call, &mut span).await;
         span.end(reply.as_ref().err().map(NoReply::failure));
         reply
     }
 
-    async fn only_reply(&self, call: Routed, span: &mut CallSpan) -> Result<Reply, NoReply> {
+    async fn only_reply(&self, call: Routed, span: &mut CallSpan) -> Result<TypedReply, NoReply> {
         let method = &call.link.method;
         if method.service.kind.is_entity() && !method.server_streaming {
             return decided(self.deliver(call, span)?).await?.one().await;
@@ -168,13 +171,13 @@ impl Router {
 
     /// Carries out a call for a caller that takes any number of replies. An entity has the command when this
     /// returns; an action is called when the first reply is asked for.
-    pub(super) fn replies(&self, mut call: Routed) -> BoxStream<Result<Reply, NoReply>> {
+    pub(super) fn replies(&self, mut call: Routed) -> BoxStream<Result<TypedReply, NoReply>> {
         let mut span = std::mem::take(&mut call.span);
         let replies = self.all_replies(call, &mut span);
         if span.is_recorded() { until_end(span, replies) } else { replies }
     }
 
-    fn all_replies(&self, call: Routed, span: &mut CallSpan) -> BoxStream<Result<Reply, NoReply>> {
+    fn all_replies(&self, call: Routed, span: &mut CallSpan) -> BoxStream<Result<TypedReply, NoReply>> {
         let method = &call.link.method;
         let replies = match method.service.kind {
             EntityKind::Action => self.call_action(call),
@@ -190,7 +193,7 @@ impl Router {
 
     /// Calls an action, and carries out its answers one after the other: the next one is asked for when the effects
     /// and the forward of the one before are done.
-    fn call_action(&self, call: Routed) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
+    fn call_action(&self, call: Routed) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
         let Routed { link, payloads, metadata, .. } = call;
         let method = Arc::clone(&link.method);
         if !method.client_streaming && matches!(payloads, Payloads::Many(_)) {
@@ -223,7 +226,7 @@ impl Router {
         &self,
         call: Routed,
         span: &mut CallSpan,
-    ) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
+    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
         let Routed { link, payloads, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
         span.set_entity(&key.entity_id);
@@ -279,15 +282,15 @@ async fn decided(settled: oneshot::Receiver<Result<Settled, NoReply>>) -> Result
 
 fn many(
     settled: impl Future<Output = Result<Settled, NoReply>> + Send + 'static,
-) -> BoxStream<Result<Reply, NoReply>> {
+) -> BoxStream<Result<TypedReply, NoReply>> {
     settled.map(|settled| settled.map_or_else(only, Settled::many)).flatten_stream().boxed()
 }
 
 /// The same replies; the call, and so its span, ends with them.
 fn until_end(
     span: CallSpan,
-    replies: BoxStream<Result<Reply, NoReply>>,
-) -> BoxStream<Result<Reply, NoReply>> {
+    replies: BoxStream<Result<TypedReply, NoReply>>,
+) -> BoxStream<Result<TypedReply, NoReply>> {
     let replies = stream::unfold(Some((span, replies)), |state| async {
         let (span, mut replies) = state?;
         let Some(reply) = replies.next().await else {
@@ -305,17 +308,17 @@ fn until_end(
     replies.boxed()
 }
 
-fn only(failed: NoReply) -> BoxStream<Result<Reply, NoReply>> {
+fn only(failed: NoReply) -> BoxStream<Result<TypedReply, NoReply>> {
     stream::iter([Err(failed)]).boxed()
 }
 
 /// Ends the replies with the first failure, and cancels what would come after it.
-fn for_client(replies: BoxStream<Result<Reply, NoReply>>) -> Replies {
+fn for_client(replies: BoxStream<Result<TypedReply, NoReply>>) -> Replies {
     let replies = stream::unfold(Some(replies), |replies| async {
         let mut replies = replies?;
         let reply = replies.next().await?;
         let rest = reply.is_ok().then_some(replies);
-        Some((reply.map_err(NoReply::into_failure), rest))
+        Some((reply.map(Reply::from).map_err(NoReply::into_failure), rest))
     });
     replies.boxed()
 }

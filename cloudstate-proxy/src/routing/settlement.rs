@@ -6,7 +6,7 @@ use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
 use futures_util::StreamExt;
 
 use super::{
-    BoxStream, Failure, NoReply, Reply, Router,
+    BoxStream, Failure, NoReply, Router, TypedReply,
     first::first,
     place::Place,
     reply_headers::{MAX_HEADER_BYTES, fit},
@@ -52,14 +52,14 @@ impl Link {
 /// What became of an answer.
 pub(super) enum Settled {
     /// The reply itself.
-    Reply(Reply),
+    Reply(TypedReply),
     /// The replies of the target it was forwarded to, which has been called.
-    Forwarded(BoxStream<Result<Reply, NoReply>>),
+    Forwarded(BoxStream<Result<TypedReply, NoReply>>),
 }
 
 impl Settled {
     /// For a caller that takes one reply.
-    pub(super) async fn one(self) -> Result<Reply, NoReply> {
+    pub(super) async fn one(self) -> Result<TypedReply, NoReply> {
         match self {
             Settled::Reply(reply) => Ok(reply),
             Settled::Forwarded(replies) => first(replies).await,
@@ -67,7 +67,7 @@ impl Settled {
     }
 
     /// For a caller that takes any number of replies.
-    pub(super) fn many(self) -> BoxStream<Result<Reply, NoReply>> {
+    pub(super) fn many(self) -> BoxStream<Result<TypedReply, NoReply>> {
         match self {
             Settled::Reply(reply) => futures_util::stream::iter([Ok(reply)]).boxed(),
             Settled::Forwarded(replies) => replies,
@@ -111,16 +111,20 @@ impl Router {
     pub(super) fn conclude(&self, action: Option<Action>, cause: &Link) -> Result<Settled, NoReply> {
         match action {
             Some(Action::Forward(forward)) => Ok(Settled::Forwarded(self.forward(forward, cause)?)),
-            Some(Action::Reply(reply)) => Ok(Settled::Reply(self.reply_of(reply, &cause.origin))),
+            Some(Action::Reply(reply)) => Ok(Settled::Reply(self.checked(reply, &cause.origin))),
             Some(Action::Failure(failure)) => Err(NoReply::Refused(Failure {
                 code: Code::from_number(failure.grpc_status_code),
                 description: failure.description,
             })),
-            None => Ok(Settled::Reply(Reply::default())),
+            None => Ok(Settled::Reply(TypedReply::default())),
         }
     }
 
-    fn forward(&self, forward: Forward, cause: &Link) -> Result<BoxStream<Result<Reply, NoReply>>, Failure> {
+    fn forward(
+        &self,
+        forward: Forward,
+        cause: &Link,
+    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
         let trace = self.follow(cause, "forwarded from")?;
         let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
         let payload = self.payload_for(&method, forward.payload, &trace);
@@ -252,28 +256,27 @@ impl Router {
         Payloads::One(payload)
     }
 
-    fn reply_of(&self, reply: cloudstate_proto::Reply, origin: &Method) -> Reply {
-        let payload = reply.payload.map(|payload| {
-            if payload.type_url != origin.output_type_url {
-                self.report(format!(
-                    "Warning: {}.{}: Expected reply type_url to be [{}] but was [{}].",
-                    origin.service.name, origin.name, origin.output_type_url, payload.type_url
-                ));
-            }
-            payload.value
-        });
-        let mut metadata = reply.metadata;
-        if metadata.as_mut().is_some_and(|metadata| !fit(metadata)) {
+    /// Tells the developer what is wrong with a reply, and leaves out what cannot be passed on.
+    fn checked(&self, mut reply: TypedReply, origin: &Method) -> TypedReply {
+        if let Some(payload) = &reply.payload
+            && payload.type_url != origin.output_type_url
+        {
+            self.report(format!(
+                "Warning: {}.{}: Expected reply type_url to be [{}] but was [{}].",
+                origin.service.name, origin.name, origin.output_type_url, payload.type_url
+            ));
+        }
+        if reply.metadata.as_mut().is_some_and(|metadata| !fit(metadata)) {
             self.report(format!(
                 "Warning: {}.{}: The reply has more metadata than the {MAX_HEADER_BYTES} bytes that response headers may take; the rest is left out.",
                 origin.service.name, origin.name
             ));
         }
-        Reply { payload, metadata }
+        reply
     }
 }
 
-async fn drain(mut replies: BoxStream<Result<Reply, NoReply>>) -> Result<(), NoReply> {
+async fn drain(mut replies: BoxStream<Result<TypedReply, NoReply>>) -> Result<(), NoReply> {
     while let Some(reply) = replies.next().await {
         reply?;
     }

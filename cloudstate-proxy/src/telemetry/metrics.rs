@@ -159,7 +159,7 @@ impl Metrics {
         let actions = ActionFamilies::register(registry.sub_registry_with_prefix("action"));
         let consumers = ConsumerFamilies::register(registry.sub_registry_with_prefix("eventing"));
         let requests = Family::default();
-        registry.register("requests", "Calls answered, by gRPC status code", requests.clone());
+        registry.register("requests", "Calls that ended, by gRPC status code", requests.clone());
         Self { registry, store, store_gauges, event_sourced, value, crdt, actions, consumers, requests }
     }
 
@@ -194,7 +194,7 @@ impl Metrics {
         self.consumers.of(consumer)
     }
 
-    /// Counts a call that was answered, streams when they end; no code is OK.
+    /// Counts a call that has ended, streams too; no code is OK, CANCELLED is also that nobody waited any longer.
     pub(crate) fn answered(&self, method: &Method, code: Option<Code>) {
         let label = CallLabel {
             service: method.service.name.as_ref().to_owned(),

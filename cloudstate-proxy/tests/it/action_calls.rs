@@ -55,6 +55,16 @@ impl ActionCall {
         self.next().await.expect("a command")
     }
 
+    /// Takes commands until the proxy half-closes or gives up the call.
+    pub(crate) async fn read_to_the_end(&mut self) {
+        while let Some(Ok(_)) = self.commands.next().await {}
+    }
+
+    /// Does nothing until the proxy gives up the call.
+    pub(crate) async fn abandoned(self) {
+        self.responses.closed().await;
+    }
+
     /// Nothing has arrived that was not taken.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.commands.next().now_or_never().is_none()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudstate_proto::{
-    SideEffect,
+    ClientAction, Forward, SideEffect,
     client_action::Action,
     crdt::{CrdtDelta, CrdtReply, CrdtStreamedMessage, VoteDelta, crdt_delta::Delta},
 };
@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::{
     client::Client,
     contract::{OTHERS, any, request},
-    crdt_function::{CrdtStream, acting, counted, deleted, reply, says, spec, updated, voted},
+    crdt_function::{CrdtStream, SETS, acting, counted, deleted, reply, says, spec, updated, voted},
     hosted::{host, host_with, serving, settings},
     streams::StreamedCall,
     user_function::{UserFunction, failure},
@@ -283,4 +283,130 @@ async fn a_client_that_does_not_read_harms_nobody() {
         }
     };
     assert_eq!(cut_off.code(), Code::ResourceExhausted, "{cut_off}");
+}
+
+/// Forty elements of 1 MiB are far fewer than may wait; 1,024 and more small ones are far fewer bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_slow_client_is_bounded_in_bytes_and_in_number() {
+    for (bytes, elements) in [(1024 * 1024, 40), (0, 200_000)] {
+        let mut function = function();
+        let (proxy, client) = host(&function).await;
+        let mut slow = watch(&proxy, "e1").await;
+        let (mut stream, _) = function.crdt_activation().await;
+        let id = stream.open("first").await;
+        assert_eq!(slow.reply().await, "first");
+        let text = "x".repeat(bytes);
+        (0..elements).for_each(|_| stream.element(id, &text));
+        assert_eq!(stream.stream_cancelled().await.id, id);
+        stream.cancelled(id, None, vec![]);
+        act(&client, &mut stream, "e1", "alive").await;
+        let mut replies = 0;
+        let cut_off = loop {
+            match slow.next().await {
+                Ok(Some(_)) => replies += 1,
+                Ok(None) => panic!("ended as if that were all"),
+                Err(status) => break status,
+            }
+        };
+        let text = "the client takes its replies too slowly: too many were waiting";
+        assert_eq!((cut_off.code(), cut_off.message()), (Code::ResourceExhausted, text));
+        assert!(replies < elements, "all of them came");
+    }
+}
+
+fn forward_to(service: &str, command: &str, id: &str) -> ClientAction {
+    acting(Action::Forward(Forward {
+        service_name: service.to_owned(),
+        command_name: command.to_owned(),
+        payload: Some(any("Request", &request(id, ""))),
+        metadata: None,
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forward_to_a_streamed_command_brings_all_replies_to_a_stream_and_one_to_a_unary_call() {
+    let mut function = function();
+    let (proxy, client) = host(&function).await;
+    let mut call = watch(&proxy, "e1").await;
+    let (mut source, _) = function.crdt_activation().await;
+    let id = source.command().await.id;
+    let client_action = Some(forward_to(SETS, "Watch", "e2"));
+    source.reply(CrdtReply { command_id: id, client_action, streamed: true, ..CrdtReply::default() });
+    let (mut target, init) = function.crdt_activation().await;
+    assert_eq!(init.entity_id, "e2");
+    let target_id = target.open("first").await;
+    target.element(target_id, "second");
+    assert_eq!((call.reply().await, call.reply().await), ("first".to_owned(), "second".to_owned()));
+    // The source's own elements come when the target has no more to say.
+    source.element(id, "own");
+    target.streamed(CrdtStreamedMessage {
+        command_id: target_id,
+        client_action: Some(says("third")),
+        end_stream: true,
+        ..Default::default()
+    });
+    assert_eq!((call.reply().await, call.reply().await), ("third".to_owned(), "own".to_owned()));
+    drop(call);
+    assert_eq!(source.stream_cancelled().await.id, id);
+    source.cancelled(id, None, vec![]);
+
+    let calling = client.clone();
+    let answer = tokio::spawn(async move { calling.call("test.Sets/Do", "e1", "").await });
+    let command_id = source.command().await.id;
+    let client_action = Some(forward_to(SETS, "Watch", "e2"));
+    source.reply(CrdtReply { command_id, client_action, ..CrdtReply::default() });
+    let target_id = target.open("the one").await;
+    assert_eq!(answer.await.unwrap().reply(), "the one");
+    // Nobody takes more.
+    assert_eq!(target.stream_cancelled().await.id, target_id);
+    target.cancelled(target_id, None, vec![]);
+    act(&client, &mut target, "e2", "alive").await;
+}
+
+/// (whether the effect is synchronous, what becomes of its cause)
+const EFFECTS: [(bool, Code); 2] = [(true, Code::DeadlineExceeded), (false, Code::Ok)];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_on_a_streamed_command_goes_to_its_end_and_is_cut_off_if_it_has_none() {
+    let mut function = function();
+    let relay_timeout = Duration::from_secs(2);
+    let (_proxy, client) = host_with(Settings { relay_timeout, ..settings(function.address) }).await;
+    let mut entities: Option<(CrdtStream, CrdtStream)> = None;
+    for (synchronous, code) in EFFECTS {
+        for ends in [true, false] {
+            let calling = client.clone();
+            let answer = tokio::spawn(async move { calling.call("test.Sets/Do", "e1", "").await });
+            let effect = SideEffect {
+                service_name: SETS.to_owned(),
+                command_name: "Watch".to_owned(),
+                payload: Some(any("Request", &request("e2", ""))),
+                synchronous,
+                metadata: None,
+            };
+            let (mut source, target) = match entities.take() {
+                Some((source, target)) => (source, Some(target)),
+                None => (function.crdt_activation().await.0, None),
+            };
+            let id = source.command().await.id;
+            source.reply(CrdtReply { side_effects: vec![effect], ..reply(id, "caused") });
+            let mut target = match target {
+                Some(target) => target,
+                None => function.crdt_activation().await.0,
+            };
+            let id = target.open("to nobody").await;
+            if ends {
+                target.element(id, "to nobody");
+                let end = CrdtStreamedMessage { command_id: id, end_stream: true, ..Default::default() };
+                target.streamed(end);
+                assert_eq!(answer.await.unwrap().reply(), "caused");
+            } else {
+                assert_eq!(target.stream_cancelled().await.id, id);
+                target.cancelled(id, None, vec![]);
+                assert_eq!(answer.await.unwrap().code, code);
+            }
+            entities = Some((source, target));
+        }
+    }
+    let text = "test.Sets.Watch: an asynchronous side effect was not finished within 2 s\n  side-effect of test.Sets.Do";
+    assert_eq!(function.report().await, text);
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use cloudstate_proto::{
-    Any, EntitySpec, MetadataEntry, action::ActionCommand, entity_type, metadata_entry::Value,
+    Any, EntitySpec, MetadataEntry, Reply as WireReply,
+    action::{ActionCommand, action_response},
+    entity_type,
+    metadata_entry::Value,
 };
 use cloudstate_proxy::{Proxy, Settings, storage::StoreUrl};
 use http::Method;
@@ -11,7 +14,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use crate::{
-    action_calls::{ActionCall, failing, replying},
+    action_calls::{ActionCall, failing, replying, responding},
     client::Client,
     contract::{Reply, any, request, spec_of, stored},
     hosted::{host_with, metric, settings},
@@ -44,13 +47,19 @@ const CONTRACT: &str = r#"
     }
     service Others { rpc Do(Request) returns (Reply); }
     service Publisher { rpc Publish(Request) returns (Reply) { option (.cloudstate.eventing).out = { topic: "news" }; } }
+    service Anything { rpc Publish(Request) returns (Reply) { option (.cloudstate.eventing).out = { topic: "anything" }; } }
+    service Collector {
+        rpc Collect(google.protobuf.Any) returns (Reply) {
+            option (.cloudstate.eventing) = { in: { topic: "anything" } };
+        }
+    }
     service Reader { rpc Read(Reply) returns (Reply) { option (.cloudstate.eventing) = { in: { topic: "news" } }; } }
 "#;
 
 fn spec() -> EntitySpec {
-    let actions = [WATCHER, "test.Untyped", "test.Publisher", "test.Reader"];
-    let mut spec =
-        spec_of(CONTRACT, &[THINGS, "test.Others", actions[0], actions[1], actions[2], actions[3]]);
+    let actions =
+        [WATCHER, "test.Untyped", "test.Publisher", "test.Reader", "test.Anything", "test.Collector"];
+    let mut spec = spec_of(CONTRACT, &[&[THINGS, "test.Others"], &actions[..]].concat());
     for entity in &mut spec.entities {
         if actions.contains(&entity.service_name.as_str()) {
             entity.entity_type = entity_type::ACTION.to_owned();
@@ -364,6 +373,31 @@ async fn a_reply_is_published_and_reaches_the_reader_of_its_topic() {
     assert_eq!(value("ce-type"), Some("test.Reply"));
     assert_eq!(value("Content-Type"), Some("application/protobuf"));
     assert!(value("ce-time").is_some_and(|time| time.ends_with('Z')), "{metadata:?}");
+}
+
+/// (the type of a payload that is not of the declared message, its content type)
+const FOREIGN: [(&str, &str); 3] = [
+    ("json.cloudstate.io/T", "application/json"),
+    ("p.cloudstate.io/string", "text/plain; charset=utf-8"),
+    ("type.googleapis.com/test.Request", "application/protobuf"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_payload_is_the_one_that_the_function_gave() {
+    let (mut function, _proxy, client) = start(|_| {}).await;
+    for (type_url, content_type) in FOREIGN {
+        let payload = Any { type_url: type_url.to_owned(), value: (&b"\x0a\x02{}"[..]).into() };
+        let calling = client.clone();
+        let answer = tokio::spawn(async move { calling.call("test.Anything/Publish", "", "").await });
+        let given = WireReply { payload: Some(payload.clone()), metadata: None };
+        function.action_call().await.respond(responding(action_response::Response::Reply(given)));
+        assert_eq!(answer.await.unwrap().message.as_deref(), Some(&payload.value[..]));
+        let command = delivered(&mut function).await;
+        assert_eq!((&*command.name, &command.payload), ("Collect", &Some(payload)));
+        let said = metadata(&command);
+        let said = said.iter().find(|(key, _)| key == "Content-Type").map(|(_, value)| value.as_str());
+        assert_eq!(said, Some(content_type), "{type_url}");
+    }
 }
 
 /// A reply whose publication fails would be lost to the topic, so its caller must not take it for published.

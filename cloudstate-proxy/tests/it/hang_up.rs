@@ -49,6 +49,27 @@ async fn a_client_that_hangs_up_leaves_the_entity_usable_and_its_command_is_carr
     metric(&proxy, r#"eventsourced_persisted_events_total{entity_name="test.things"}"#, 1).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_given_up_is_counted_as_cancelled() {
+    let mut function = UserFunction::new();
+    let (proxy, client) = host(&function).await;
+    let impatient = {
+        let client = client.clone();
+        tokio::spawn(async move { client.act("e1", "").await })
+    };
+    let (mut stream, _) = function.activation().await;
+    stream.command().await;
+    impatient.abort();
+    let counted = |code| format!(r#"requests_total{{service="test.Things",method="Do",code="{code}"}}"#);
+    metric(&proxy, &counted("CANCELLED"), 1).await;
+    stream.reply(1, "to nobody");
+    let patient = tokio::spawn(async move { client.act("e1", "").await });
+    stream.answer("second").await;
+    patient.await.unwrap().reply();
+    metric(&proxy, &counted("OK"), 1).await;
+    metric(&proxy, &counted("CANCELLED"), 1).await;
+}
+
 /// Half of a request, and the connection is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_breaks_off_reaches_no_entity() {

@@ -36,6 +36,7 @@ mod openapi;
 mod overload;
 mod passivation;
 mod payloads;
+mod random_actions;
 mod random_functions;
 mod reconnect;
 mod rediscovery;
