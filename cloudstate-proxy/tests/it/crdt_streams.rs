@@ -148,8 +148,8 @@ async fn a_vote_is_kept_until_the_function_changes_it() {
     drop((stream, client));
     stopping.await.unwrap();
 
-    let (proxy, client) = host_with(settings).await;
-    let mut call = watch(&proxy, "e1").await;
+    let (proxy, _client) = host_with(settings).await;
+    let call = watch(&proxy, "e1").await;
     let (stream, init) = function.crdt_activation().await;
     let vote = VoteDelta { self_vote: true, votes_for: 1, total_voters: 1 };
     assert_eq!(init.delta, Some(CrdtDelta { delta: Some(Delta::Vote(vote)) }));
@@ -160,7 +160,7 @@ async fn a_vote_is_kept_until_the_function_changes_it() {
 async fn a_client_that_leaves_before_the_first_reply_is_told_once_after_it() {
     let mut function = function();
     let (proxy, client) = host(&function).await;
-    let mut call = watch(&proxy, "e1").await;
+    let call = watch(&proxy, "e1").await;
     let (mut stream, _) = function.crdt_activation().await;
     let id = stream.command().await.id;
     drop(call);
@@ -175,7 +175,7 @@ async fn a_client_that_leaves_before_the_first_reply_is_told_once_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_side_effects_of_a_cancellation_are_carried_out() {
     let mut function = function();
-    let (proxy, client) = host(&function).await;
+    let (proxy, _client) = host(&function).await;
     let mut call = watch(&proxy, "e1").await;
     let (mut stream, _) = function.crdt_activation().await;
     let id = stream.open("first").await;
@@ -198,7 +198,7 @@ async fn the_side_effects_of_a_cancellation_are_carried_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_ends_open_streams() {
     let mut function = function();
-    let (proxy, client) = host(&function).await;
+    let (proxy, _client) = host(&function).await;
     let mut call = watch(&proxy, "e1").await;
     let (mut stream, _) = function.crdt_activation().await;
     stream.open("first").await;
@@ -240,7 +240,7 @@ async fn open_streams_prevent_passivation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_without_an_answer_does_not_keep_the_entity() {
     let mut function = function();
-    let (proxy, client) = host_with(Settings {
+    let (proxy, _client) = host_with(Settings {
         passivation_timeout: Duration::from_millis(20).into(),
         relay_timeout: Duration::from_millis(200),
         ..settings(function.address)
