@@ -25,6 +25,7 @@
 mod actions;
 pub mod code;
 mod entities;
+pub mod error_code;
 pub mod eventing;
 pub mod frontend;
 mod hosting;

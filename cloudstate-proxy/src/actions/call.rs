@@ -18,6 +18,7 @@ use super::{
 use crate::{
     code::Code,
     entities::{Answer, Environment},
+    error_code::ErrorCode,
     routing::{BoxStream, Failure},
     user_function::{ActionCall, Unreachable},
 };
@@ -52,7 +53,7 @@ async fn only_answer(environment: &Environment, invocation: Invocation) -> Resul
     let answered = tokio::time::timeout_at(deadline + GRACE, answer).await;
     answered.unwrap_or_else(|_| {
         let limit = environment.relay_timeout.as_secs_f32();
-        Err(Failure::new(Code::DeadlineExceeded, format!("the action did not answer within {limit} s")))
+        Err(Failure::new(ErrorCode::NoAnswer, format!("the action did not answer within {limit} s")))
     })
 }
 
@@ -137,14 +138,18 @@ impl Call {
     /// The answer of an rpc that has one.
     async fn only_answer(&mut self) -> Result<Answer, Failure> {
         let Some(answer) = self.next().await? else {
-            return Err(Failure::new(Code::Internal, "the action ended the call without a response"));
+            return Err(Failure::new(
+                ErrorCode::ProtocolViolation,
+                "the action ended the call without a response",
+            ));
         };
         // The status comes after the response, and counts.
         match self.next().await? {
             None => Ok(answer),
-            Some(_) => {
-                Err(Failure::new(Code::Internal, "the action gave more than the one response of its rpc"))
-            }
+            Some(_) => Err(Failure::new(
+                ErrorCode::ProtocolViolation,
+                "the action gave more than the one response of its rpc",
+            )),
         }
     }
 
@@ -205,15 +210,15 @@ fn answer(response: ActionResponse, status_codes: bool) -> Answer {
 }
 
 fn unreachable(why: Unreachable) -> Failure {
-    let code = match why {
-        Unreachable::Away(_) => Code::Unavailable,
-        Unreachable::Busy => Code::ResourceExhausted,
+    let error = match why {
+        Unreachable::Away(_) => ErrorCode::UserFunctionAway,
+        Unreachable::Busy => ErrorCode::UserFunctionBusy,
     };
-    Failure::new(code, why.to_string())
+    Failure::new(error, why.to_string())
 }
 
 fn gone() -> Failure {
-    Failure::new(Code::Unavailable, "the user function went away before it answered")
+    Failure::new(ErrorCode::UserFunctionGone, "the user function went away before it answered")
 }
 
 /// What a status means to the client. One of the action's own making is passed on; one that our side made up says
@@ -223,7 +228,7 @@ async fn failure(place: &ActionCall, status: Status) -> Failure {
         return gone();
     }
     let code = u32::try_from(status.code() as i32).ok().and_then(Code::from_number);
-    Failure::new(code.unwrap_or(Code::Internal), status.message())
+    Failure::passed_on(Some(code.unwrap_or(Code::Internal)), status.message())
 }
 
 /// Whether the connection was lost before the request was written.

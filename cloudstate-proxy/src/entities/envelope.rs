@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cloudstate_proto::{SideEffect, client_action::Action};
 
 use crate::{
-    code::Code,
+    error_code::ErrorCode,
     routing::{Failure, Responder},
     service_catalog::Method,
     telemetry::trace_context::TraceContext,
@@ -38,7 +38,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    pub(crate) fn failed(code: Code, text: impl Into<String>) -> Self {
-        Answer::Failed(Failure::new(code, text))
+    pub(crate) fn failed(error: ErrorCode, text: impl Into<String>) -> Self {
+        Answer::Failed(Failure::new(error, text))
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{Envelope, Environment, crdt, serial, usage::Usage};
 use crate::{
-    code::Code,
+    error_code::ErrorCode,
     routing::Failure,
     service_catalog::EntityKind,
     storage::EntityKey,
@@ -92,7 +92,7 @@ impl Entities {
         let Err(envelope) = self.shard(at).deliver(&key, envelope) else { return };
         if self.live.load(Ordering::Relaxed) >= self.environment.max_entities && !self.make_room(at) {
             let text = "too many entities are busy at once";
-            return envelope.fail(Failure::new(Code::ResourceExhausted, text));
+            return envelope.fail(Failure::new(ErrorCode::TooManyEntities, text));
         }
         self.start(at, key, envelope);
     }
@@ -104,7 +104,7 @@ impl Entities {
         // Before `alive` is looked at, since `drain` takes that first: whoever gets it sees the drain.
         let draining = self.draining.subscribe();
         let Some(alive) = lock(&self.alive).clone() else {
-            return envelope.fail(Failure::new(Code::Unavailable, "the proxy is stopping"));
+            return envelope.fail(Failure::new(ErrorCode::Stopping, "the proxy is stopping"));
         };
         let kind = envelope.method.service.kind;
         let (sender, mailbox) = mpsc::channel(self.environment.stash_size.max(1));
@@ -174,7 +174,7 @@ impl Shard {
             Err(mpsc::error::TrySendError::Closed(envelope)) => Err(envelope),
             Err(mpsc::error::TrySendError::Full(envelope)) => {
                 let text = "too many commands are already waiting for this entity";
-                envelope.fail(Failure::new(Code::ResourceExhausted, text));
+                envelope.fail(Failure::new(ErrorCode::EntityBusy, text));
                 Ok(())
             }
         }

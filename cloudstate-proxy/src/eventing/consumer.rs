@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::{Environment, Subscription, cloud_event, feed::Feed};
 use crate::{
     code::Code,
+    error_code::ErrorCode,
     routing::{Failure, Replies, Router},
     service_catalog::Method,
     storage::{DeadLetter, LogEntry},
@@ -176,7 +177,7 @@ impl Consumer {
         finished.await.unwrap_or_else(|_| {
             let text =
                 format!("not finished within {} s", self.environment.proxy.relay_timeout.as_secs_f32());
-            Err(Failure::new(Code::DeadlineExceeded, text))
+            Err(Failure::new(ErrorCode::ConsumerOverdue, text))
         })
     }
 

@@ -8,7 +8,7 @@ use super::{
     cloud_event,
     topics::{Message, Topics},
 };
-use crate::{code::Code, routing::Failure, service_catalog::Method};
+use crate::{error_code::ErrorCode, routing::Failure, service_catalog::Method};
 
 /// Publishes replies before their callers get them.
 #[derive(Clone)]
@@ -29,6 +29,6 @@ impl Publisher {
         let subject = cloud_event::subject(&metadata).unwrap_or_default().into();
         let message = Message { topic: topic.into(), subject, payload: payload.clone(), metadata };
         let published = self.topics.publish(message).await;
-        published.map_err(|error| Failure::new(Code::Unavailable, error.to_string()))
+        published.map_err(|error| Failure::new(ErrorCode::NotPublished, error.to_string()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use crate::error_code::ERROR_HEADER;
 use http::{HeaderName, HeaderValue, Request, Response, header::ORIGIN};
 use tonic::{Status, body::Body};
 use tower::{Layer, ServiceExt, service_fn};
@@ -10,8 +11,13 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, Any, CorsLayer};
 /// How long a browser may remember that it may call: as long as the browsers themselves allow.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// What scripts may read of a response. The last one is for the user function's own headers.
-const EXPOSED: [HeaderName; 4] =
-    [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS, HeaderName::from_static("*")];
+const EXPOSED: [HeaderName; 5] = [
+    Status::GRPC_STATUS,
+    Status::GRPC_MESSAGE,
+    Status::GRPC_STATUS_DETAILS,
+    ERROR_HEADER,
+    HeaderName::from_static("*"),
+];
 
 /// Cross-origin resource sharing; without any origin browsers keep other origins out.
 #[derive(Clone, Debug)]

@@ -33,6 +33,7 @@ pub(crate) use reflection::Reflection;
 
 use crate::{
     Status,
+    error_code::{ERROR_HEADER, ErrorCode},
     frontend::{http_json::HttpJson, pages::Page, request_body::RequestBody},
     management::Management,
     routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Router},
@@ -77,8 +78,10 @@ impl Frontend {
             Ok(response) => {
                 response.map(|body| Body::new(body.map_err(|broken| GrpcStatus::from_error(broken.into()))))
             }
-            Err(_) if calls.were_made() => text(StatusCode::GATEWAY_TIMEOUT, UNFINISHED).map(full),
-            Err(_) => text(StatusCode::REQUEST_TIMEOUT, STALLED).map(full),
+            Err(_) if calls.were_made() => {
+                refused(StatusCode::GATEWAY_TIMEOUT, ErrorCode::CallOverdue, UNFINISHED)
+            }
+            Err(_) => refused(StatusCode::REQUEST_TIMEOUT, ErrorCode::RequestStalled, STALLED),
         })
     }
 
@@ -104,7 +107,7 @@ pub(crate) async fn serve_without_contract(
         Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
         _ => "there is no valid contract to serve yet".to_owned(),
     };
-    Ok(text(StatusCode::SERVICE_UNAVAILABLE, sentence).map(full))
+    Ok(refused(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoContract, sentence))
 }
 
 /// HTTP/2 does not drop the body of an answer to HEAD for us.
@@ -152,6 +155,13 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    response
+}
+
+/// A sentence for a client that the proxy turns away, with the code of the reason.
+fn refused(status: StatusCode, error: ErrorCode, sentence: impl Into<Bytes>) -> Response<Body> {
+    let mut response = text(status, sentence).map(full);
+    response.headers_mut().insert(ERROR_HEADER, error.header());
     response
 }
 

@@ -24,7 +24,7 @@ pub(crate) use background::Background;
 pub(crate) use responder::Responder;
 pub(crate) use router::Router;
 
-use crate::{code::Code, service_catalog::Method};
+use crate::{code::Code, error_code::ErrorCode, service_catalog::Method};
 
 /// A call of a client.
 #[derive(Debug)]
@@ -65,6 +65,8 @@ pub struct Failure {
     pub code: Option<Code>,
     /// The text for the client.
     pub description: String,
+    /// What the proxy itself found; none when the user function failed the call.
+    pub error: Option<ErrorCode>,
 }
 
 /// A future that owns what it needs.
@@ -112,8 +114,13 @@ impl fmt::Debug for Requests {
 
 impl Failure {
     /// A failure that the proxy itself found.
-    pub fn new(code: Code, description: impl Into<String>) -> Self {
-        Self { code: Some(code), description: description.into() }
+    pub fn new(error: ErrorCode, description: impl Into<String>) -> Self {
+        Self { code: Some(error.status()), description: description.into(), error: Some(error) }
+    }
+
+    /// A failure that the proxy only passes on.
+    pub fn passed_on(code: Option<Code>, description: impl Into<String>) -> Self {
+        Self { code, description: description.into(), error: None }
     }
 }
 

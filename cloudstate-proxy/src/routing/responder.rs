@@ -17,7 +17,7 @@ use super::{
     BoxStream, Failure, NoReply, Router, TypedReply,
     settlement::{Link, Settled},
 };
-use crate::{code::Code, entities::Answer};
+use crate::{entities::Answer, error_code::ErrorCode};
 
 /// Elements of one streamed command that may wait for a client that reads slowly; beyond it the client is cut off.
 const MAX_WAITING_ELEMENTS: usize = 1024;
@@ -139,7 +139,7 @@ impl Unary {
             Answer::Decided { action, side_effects } if side_effects.is_empty() => {
                 router.conclude(action, &link)
             }
-            Answer::Failed(failure) => Err(failure.into()),
+            Answer::Failed(failure) => Err(link.failed(failure)),
             with_effects => {
                 let background = router.background().clone();
                 background.spawn(async move { sender.send(router.settle(with_effects, &link).await) });
@@ -207,7 +207,7 @@ impl Taking {
         }
         let cut_off = self.caller.send_replace(Caller::Gone) == Caller::TooSlow;
         let text = "the client takes its replies too slowly: too many were waiting";
-        cut_off.then(|| Err(Failure::new(Code::ResourceExhausted, text).into()))
+        cut_off.then(|| Err(Failure::new(ErrorCode::ClientTooSlow, text).into()))
     }
 }
 
@@ -274,5 +274,5 @@ async fn send_all(
 
 /// What is said of a command whose entity went away without a word.
 pub(super) fn terminated() -> NoReply {
-    Failure::new(Code::Internal, "Entity terminated").into()
+    Failure::new(ErrorCode::ProxyFault, "Entity terminated").into()
 }

@@ -21,6 +21,7 @@ use crate::{
     actions::{Actions, Invocation, Payloads},
     code::Code,
     entities::{Entities, Envelope},
+    error_code::ErrorCode,
     eventing::Publisher,
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
     storage::EntityKey,
@@ -212,9 +213,10 @@ impl Router {
         call: Routed,
         span: &mut CallSpan,
     ) -> Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure> {
-        let Routed { link, payloads, .. } = call;
+        let Routed { mut link, payloads, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
         span.set_entity(&key.entity_id);
+        link.entity_id = Some(Arc::clone(&key.entity_id));
         let (method, context) = (Arc::clone(&link.method), link.context.clone());
         let (responder, settled) = Responder::unary(self.clone(), link);
         self.0.entities.deliver(key, Envelope { method, payload, context, responder });
@@ -227,9 +229,10 @@ impl Router {
         call: Routed,
         span: &mut CallSpan,
     ) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
-        let Routed { link, payloads, .. } = call;
+        let Routed { mut link, payloads, .. } = call;
         let (key, payload) = self.address(&link, payloads)?;
         span.set_entity(&key.entity_id);
+        link.entity_id = Some(Arc::clone(&key.entity_id));
         let (method, context) = (Arc::clone(&link.method), link.context.clone());
         let (responder, replies) = Responder::streamed(self.clone(), link);
         self.0.entities.deliver(key, Envelope { method, payload, context, responder });
@@ -248,10 +251,10 @@ impl Router {
     /// A request without a usable key is the client's mistake, or that of the user function that made it.
     fn not_addressed(&self, method: &Method, error: &KeyError, trace: &Trace) -> Failure {
         if trace.is_empty() {
-            return Failure::new(Code::InvalidArgument, error.to_string());
+            return Failure::new(ErrorCode::NoEntityKey, error.to_string());
         }
         self.report(format!("{}.{}: {error}{trace}", method.service.name, method.name));
-        Failure::new(Code::Internal, error.to_string())
+        Failure::new(ErrorCode::TargetWithoutKey, error.to_string())
     }
 
     pub(super) fn places(&self) -> &Places {
@@ -325,5 +328,5 @@ fn for_client(replies: BoxStream<Result<TypedReply, NoReply>>) -> Replies {
 
 fn one_request_only(method: &Method) -> Failure {
     let text = format!("{}.{} takes one request message, not a stream", method.service.name, method.name);
-    Failure::new(Code::Unimplemented, text)
+    Failure::new(ErrorCode::OneRequestOnly, text)
 }

@@ -17,6 +17,7 @@ use crate::{
     actions::Payloads,
     code::Code,
     entities::Answer,
+    error_code::ErrorCode,
     service_catalog::Method,
     telemetry::{spans::Cause, trace_context::TraceContext},
 };
@@ -34,6 +35,8 @@ pub(super) struct Link {
     pub(super) context: TraceContext,
     /// Held by an asynchronous side effect, and by what it is forwarded to.
     pub(super) place: Option<Arc<Place>>,
+    /// The entity that is called, once it is known.
+    pub(super) entity_id: Option<Arc<str>>,
 }
 
 impl Link {
@@ -45,7 +48,23 @@ impl Link {
             trace: Trace::default(),
             context: TraceContext::default(),
             place: None,
+            entity_id: None,
         }
+    }
+
+    /// The call was not carried out. Its client is told no more than the text; the log knows where it came from.
+    pub(super) fn failed(&self, failure: Failure) -> NoReply {
+        let trace_id = self.context.trace_id();
+        tracing::debug!(
+            service = &*self.method.service.name,
+            method = &*self.method.name,
+            entity = self.entity_id.as_deref(),
+            trace_id = (!trace_id.is_empty()).then_some(trace_id),
+            error = failure.error.map(ErrorCode::as_str),
+            "a call failed: {}",
+            failure.description
+        );
+        failure.into()
     }
 }
 
@@ -85,7 +104,7 @@ impl Router {
                 }
                 self.conclude(action, cause)
             }
-            Answer::Failed(failure) => Err(failure.into()),
+            Answer::Failed(failure) => Err(cause.failed(failure)),
         }
     }
 
@@ -96,12 +115,13 @@ impl Router {
             Answer::Decided { action, side_effects } if side_effects.is_empty() => {
                 self.conclude(action, &cause)
             }
-            Answer::Failed(failure) => Err(failure.into()),
+            Answer::Failed(failure) => Err(cause.failed(failure)),
             with_effects => {
                 let background = self.background().clone();
                 let settling = background.spawn(async move { self.settle(with_effects, &cause).await });
                 settling.await.unwrap_or_else(|error| {
-                    Err(Failure::new(Code::Internal, format!("the side effects broke off: {error}")).into())
+                    Err(Failure::new(ErrorCode::ProxyFault, format!("the side effects broke off: {error}"))
+                        .into())
                 })
             }
         }
@@ -112,10 +132,10 @@ impl Router {
         match action {
             Some(Action::Forward(forward)) => Ok(Settled::Forwarded(self.forward(forward, cause)?)),
             Some(Action::Reply(reply)) => Ok(Settled::Reply(self.checked(reply, &cause.origin))),
-            Some(Action::Failure(failure)) => Err(NoReply::Refused(Failure {
-                code: Code::from_number(failure.grpc_status_code),
-                description: failure.description,
-            })),
+            Some(Action::Failure(failure)) => Err(NoReply::Refused(Failure::passed_on(
+                Code::from_number(failure.grpc_status_code),
+                failure.description,
+            ))),
             None => Ok(Settled::Reply(TypedReply::default())),
         }
     }
@@ -129,7 +149,7 @@ impl Router {
         let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
         let payload = self.payload_for(&method, forward.payload, &trace);
         let Link { origin, context, place, .. } = cause.clone();
-        let link = Link { method, origin, trace, context, place };
+        let link = Link { method, origin, trace, context, place, entity_id: None };
         Ok(self.replies(self.begin(Cause::Forward, link, payload, forward.metadata.unwrap_or_default())))
     }
 
@@ -166,7 +186,7 @@ impl Router {
         let payload = self.payload_for(&method, effect.payload, &trace);
         let how = if effect.synchronous { Cause::SideEffect } else { Cause::AsyncSideEffect };
         let (origin, context) = (Arc::clone(&method), cause.context.clone());
-        let link = Link { origin, method, trace, context, place: None };
+        let link = Link { origin, method, trace, context, place: None, entity_id: None };
         Ok(self.begin(how, link, payload, effect.metadata.unwrap_or_default()))
     }
 
@@ -223,7 +243,7 @@ impl Router {
         cause.trace.extended(how, &cause.method).ok_or_else(|| {
             let text = format!("more than {MAX_HOPS} forwards and side effects followed one call");
             self.report(format!("{text}{}", cause.trace));
-            Failure::new(Code::FailedPrecondition, text)
+            Failure::new(ErrorCode::TooManyHops, text)
         })
     }
 
@@ -238,7 +258,7 @@ impl Router {
             format!("Service [{service}] unknown")
         };
         self.report(format!("{text}{trace}"));
-        Err(Failure::new(Code::Internal, text))
+        Err(Failure::new(ErrorCode::UnknownTarget, text))
     }
 
     /// The payload as it is; one that is absent becomes an empty message, because libraries insist on one. One of
@@ -291,5 +311,5 @@ fn is_given_up(failure: &Failure) -> bool {
 
 fn unfinished(which: &str, limit: Duration) -> NoReply {
     let text = format!("{which} side effect was not finished within {} s", limit.as_secs_f32());
-    Failure::new(Code::DeadlineExceeded, text).into()
+    Failure::new(ErrorCode::SideEffectOverdue, text).into()
 }

@@ -219,7 +219,7 @@ async fn failures_are_their_description_and_nothing_else() {
     let proxy = Proxy::shapes();
     for (code, status) in cases {
         let description = "expected failure: ünö\n";
-        *proxy.calls.answer.lock().unwrap() = Err(Failure { code, description: description.to_owned() });
+        *proxy.calls.answer.lock().unwrap() = Err(Failure::passed_on(code, description));
         assert_eq!(proxy.send("POST /whole/a", "{}").await, Answer::text(status, description), "{code:?}");
     }
 }

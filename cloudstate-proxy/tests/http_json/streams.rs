@@ -122,7 +122,7 @@ async fn the_first_reply_brings_the_headers_with_or_without_a_message() {
 
 #[tokio::test]
 async fn a_failure_before_all_replies_is_told_and_one_after_a_reply_breaks_the_body_off() {
-    let boom = || Failure { code: Some(Code::NotFound), description: "boom".to_owned() };
+    let boom = || Failure::passed_on(Some(Code::NotFound), "boom");
     let proxy = proxy();
     replying(&proxy, vec![Err(boom())]);
     let answer = Answer::read(proxy.serve(get("/watch/w1", "*/*")).await).await;

@@ -120,7 +120,7 @@ async fn failures_are_trailers_in_the_body_whatever_fails() {
             "/test.Things/Nothing",
             WEB,
             frame(&request("e1", "")),
-            "grpc-status: 12\r\ngrpc-message: /test.Things/Nothing%20is%20not%20served%20here\r\n",
+            "grpc-status: 12\r\ngrpc-message: /test.Things/Nothing%20is%20not%20served%20here\r\ncloudstate-error: CS-1003\r\n",
         ),
         (
             "/test.Things/Do",

@@ -22,6 +22,7 @@ mod crowded;
 mod discovery;
 mod durability;
 mod entity_life;
+mod error_codes;
 mod eventing;
 mod failures;
 mod forwards_and_effects;

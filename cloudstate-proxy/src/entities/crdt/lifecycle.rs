@@ -27,7 +27,7 @@ use super::{
     sent::{Caller, Sent, Unanswered},
 };
 use crate::{
-    code::Code, entities::stream::End, routing::Failure, storage::StoredCrdt,
+    code::Code, entities::stream::End, error_code::ErrorCode, routing::Failure, storage::StoredCrdt,
     telemetry::trace_context::TraceContext,
 };
 
@@ -237,7 +237,7 @@ impl Lifecycle {
             self.crash(text, out);
         }
         if let Err(text) = self.admit(&command) {
-            return out.push(Output::Answer(command.token, failed(Code::ResourceExhausted, text)));
+            return out.push(Output::Answer(command.token, failed(ErrorCode::EntityBusy, text)));
         }
         match self.phase {
             Phase::Live => self.send_command(command, 0, out),
@@ -391,7 +391,7 @@ impl Lifecycle {
                 if let Some(unanswered) = id.and_then(|id| self.sent.answered(id))
                     && unanswered.caller != Caller::TimedOut
                 {
-                    let failure = failed(Code::ResourceExhausted, &text);
+                    let failure = failed(ErrorCode::StateTooLarge, &text);
                     out.push(Output::Answer(unanswered.command.token, failure));
                 }
                 self.crash(&text, out);
@@ -449,7 +449,7 @@ impl Lifecycle {
         match to {
             Some(to) => {
                 let code = Code::from_number(failure.grpc_status_code);
-                let answer = Answer::Failed(Failure { code, description: failure.description });
+                let answer = Answer::Failed(Failure::passed_on(code, failure.description));
                 self.replica.tell(Message { to, answer, last: true }, false, out);
             }
             None => out.push(self.report(&format!("Unexpected entity failure: {}", failure.description))),
@@ -467,7 +467,7 @@ impl Lifecycle {
 
     fn on_client_gone(&mut self, token: Token, out: &mut Vec<Output>) {
         let Some(id) = self.sent.id(token) else {
-            return self.withdraw(token, failed(Code::Cancelled, "the client went away"), out);
+            return self.withdraw(token, failed(ErrorCode::ClientGone, "the client went away"), out);
         };
         if let Some(unanswered) = self.sent.unanswered.get_mut(&id) {
             // The user function may not know the command yet; it is told after its reply. (The reference proxy tells
@@ -498,7 +498,7 @@ impl Lifecycle {
         let Some(id) = self.sent.id(token) else {
             return self.withdraw(
                 token,
-                unreachable.map_or_else(timed_out, |why| failed(Code::Unavailable, why)),
+                unreachable.map_or_else(timed_out, |why| failed(ErrorCode::UserFunctionAway, why)),
                 out,
             );
         };
@@ -519,7 +519,7 @@ impl Lifecycle {
                 End::Lost => self.lost(out),
                 // Nobody was waiting: a user function may end an idle stream, for example when it restarts.
                 _ if !self.sent.is_missed() => {
-                    self.fail_sent(&Failure::new(Code::Unavailable, UNEXPECTED_TERMINATION), out);
+                    self.fail_sent(&Failure::new(ErrorCode::EntityStreamEnded, UNEXPECTED_TERMINATION), out);
                     self.leave(out);
                 }
                 End::Completed => self.crash("Unexpected entity termination due to stream closure", out),
@@ -531,7 +531,7 @@ impl Lifecycle {
     /// The process is gone. Nothing is stored for a command before its reply, so another process gets it.
     fn lost(&mut self, out: &mut Vec<Output>) {
         let (unanswered, streams) = self.sent.take();
-        let gone = Failure::new(Code::Unavailable, UNEXPECTED_TERMINATION);
+        let gone = Failure::new(ErrorCode::UserFunctionGone, UNEXPECTED_TERMINATION);
         for Unanswered { command, resent, caller } in unanswered.into_iter().rev() {
             match caller {
                 Caller::Waits if resent < MAX_RESENT => {
@@ -613,7 +613,7 @@ impl Lifecycle {
         for token in self.replica.abandon(out) {
             self.sent.forget(token);
         }
-        self.fail_sent(&Failure::new(Code::Unavailable, super::TERMINATING), out);
+        self.fail_sent(&Failure::new(ErrorCode::EntityTerminated, super::TERMINATING), out);
         self.leave(out);
     }
 
@@ -662,7 +662,7 @@ impl Lifecycle {
 
     fn fail_waiting(&mut self, text: &str, out: &mut Vec<Output>) {
         for waiting in self.waiting.drain(..) {
-            out.push(Output::Answer(waiting.command.token, failed(Code::Unavailable, text)));
+            out.push(Output::Answer(waiting.command.token, failed(ErrorCode::NotLoaded, text)));
         }
     }
 
@@ -683,14 +683,14 @@ fn is_failure(answer: &Answer) -> bool {
     matches!(answer, Answer::Decided { action: Some(Action::Failure(_)), .. })
 }
 
-fn failed(code: Code, text: impl Into<String>) -> Answer {
-    Answer::Failed(Failure::new(code, text))
+fn failed(error: ErrorCode, text: impl Into<String>) -> Answer {
+    Answer::Failed(Failure::new(error, text))
 }
 
 fn deleted() -> Answer {
-    failed(Code::NotFound, DELETED)
+    failed(ErrorCode::EntityDeleted, DELETED)
 }
 
 fn timed_out() -> Answer {
-    failed(Code::DeadlineExceeded, "the command was not answered in time")
+    failed(ErrorCode::NoAnswer, "the command was not answered in time")
 }

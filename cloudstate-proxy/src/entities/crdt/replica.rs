@@ -16,7 +16,7 @@ use super::{
     data::{Crdt, Millis, Violation},
     lifecycle::Output,
 };
-use crate::{code::Code, routing::Failure};
+use crate::{error_code::ErrorCode, routing::Failure};
 
 /// So many answers may wait for a write.
 const MAX_HELD: usize = 256;
@@ -165,7 +165,7 @@ impl Replica {
     pub(super) fn not_written(&mut self, out: &mut Vec<Output>) -> Vec<Token> {
         self.writing = None;
         self.give_up_after(self.stored);
-        self.fail(0, NOT_STORED, out)
+        self.fail(0, ErrorCode::NotStored, NOT_STORED, out)
     }
 
     /// Nothing more is written; who waits for the write under way still learns what became of it. Returns whose streams
@@ -173,7 +173,7 @@ impl Replica {
     pub(super) fn abandon(&mut self, out: &mut Vec<Output>) -> Vec<Token> {
         self.give_up_after(self.writing.unwrap_or(self.stored));
         let told = self.held.partition_point(|held| held.after <= self.changes);
-        self.fail(told, super::TERMINATING, out)
+        self.fail(told, ErrorCode::EntityTerminated, super::TERMINATING, out)
     }
 
     fn give_up_after(&mut self, changes: u64) {
@@ -186,16 +186,20 @@ impl Replica {
 
     /// Fails those whose changes are lost with this text, the others because the entity terminates. An element without
     /// a change is left out: its stream ends with what follows.
-    fn fail(&mut self, from: usize, not_stored: &str, out: &mut Vec<Output>) -> Vec<Token> {
+    fn fail(&mut self, from: usize, error: ErrorCode, not_stored: &str, out: &mut Vec<Output>) -> Vec<Token> {
         let mut ended = Vec::new();
         for held in self.held.split_off(from) {
-            let text = if held.changed { not_stored } else { super::TERMINATING };
+            let (error, text) = if held.changed {
+                (error, not_stored)
+            } else {
+                (ErrorCode::EntityTerminated, super::TERMINATING)
+            };
             if (held.changed || held.last) && !ended.contains(&held.to) {
                 if !held.last {
                     ended.push(held.to);
                 }
                 // Behind what its caller gets first.
-                let answer = Answer::Failed(Failure::new(Code::Unavailable, text));
+                let answer = Answer::Failed(Failure::new(error, text));
                 self.held.push_back(Held { after: self.changes, answer, last: true, ..held });
             }
         }

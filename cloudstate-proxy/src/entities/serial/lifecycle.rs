@@ -18,6 +18,7 @@ use super::kind::{FromFunction, Names, Reply, SerialKind};
 use crate::{
     code::Code,
     entities::{Answer, stream::End},
+    error_code::ErrorCode,
     routing::Failure,
     service_catalog::Method,
     telemetry::{metrics::Volume, trace_context::TraceContext},
@@ -193,7 +194,7 @@ impl<K: SerialKind> Lifecycle<K> {
     fn on_command(&mut self, command: Incoming, out: &mut Vec<Output<K>>) {
         if self.stash.len() >= self.stash_limit {
             let text = format!("{} commands are already waiting for this entity", self.stash_limit);
-            out.push(Output::Answer(command.token, Answer::failed(Code::ResourceExhausted, text)));
+            out.push(Output::Answer(command.token, Answer::failed(ErrorCode::EntityBusy, text)));
             return;
         }
         out.push(Output::Observed(Observation::CommandReceived));
@@ -243,7 +244,8 @@ impl<K: SerialKind> Lifecycle<K> {
     fn on_load_failed(&mut self, reason: &str, out: &mut Vec<Output<K>>) {
         if matches!(self.phase, Phase::Loading) {
             out.push(Output::Observed(Observation::Crashed));
-            self.fail_stash(Code::Unavailable, &format!("{}: {reason}", K::TEXTS.load_failed), out);
+            let text = format!("{}: {reason}", K::TEXTS.load_failed);
+            self.fail_stash(&Failure::new(ErrorCode::NotLoaded, text), out);
             self.close(false, out);
         }
     }
@@ -291,7 +293,8 @@ impl<K: SerialKind> Lifecycle<K> {
         out.push(self.report(&format!("{unexpected}: {}", failure.description)));
         let names_command = matches!(self.phase, Phase::Awaiting(_)) && failure.command_id == self.command_id;
         let description = if names_command { failure.description } else { unexpected.to_owned() };
-        self.crash(Failure { code: Code::from_number(failure.grpc_status_code), description }, out);
+        let code = Code::from_number(failure.grpc_status_code);
+        self.crash(Failure { code, ..Failure::new(ErrorCode::EntityFailed, description) }, out);
     }
 
     fn on_reply(&mut self, reply: Reply<K::Changes>, out: &mut Vec<Output<K>>) {
@@ -343,12 +346,12 @@ impl<K: SerialKind> Lifecycle<K> {
                 out.push(Output::Answer(token, answer));
             }
             Err(failure) => {
-                if failure.code == Some(Code::Internal) {
+                if failure.error == Some(ErrorCode::TooLargeToStore) {
                     out.push(self.report(&failure.description));
                 }
                 out.push(Output::Answer(token, Answer::Failed(failure)));
                 out.push(Output::Observed(Observation::Crashed));
-                self.fail_stash(Code::Unavailable, K::TEXTS.terminated, out);
+                self.fail_stash(&terminated::<K>(), out);
             }
         }
         out.push(Output::Observed(Observation::CommandCompleted { failed }));
@@ -385,13 +388,13 @@ impl<K: SerialKind> Lifecycle<K> {
                 out.push(Output::Observed(Observation::CommandStashed(command.token)));
                 self.stash.push_front(Incoming { resends: command.resends + 1, ..command });
             } else {
-                let failure = Answer::failed(Code::Unavailable, K::TEXTS.unexpected_termination);
+                let failure = Answer::failed(ErrorCode::UserFunctionGone, K::TEXTS.unexpected_termination);
                 out.push(Output::Answer(command.token, failure));
                 out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
             }
         }
         if self.draining {
-            self.fail_stash(Code::Unavailable, K::TEXTS.terminated, out);
+            self.fail_stash(&terminated::<K>(), out);
         }
         self.dormant(false, out);
     }
@@ -399,7 +402,7 @@ impl<K: SerialKind> Lifecycle<K> {
     fn ended_unexpectedly(&mut self, why: &str, out: &mut Vec<Output<K>>) {
         let termination = K::TEXTS.unexpected_termination;
         out.push(self.report(&format!("{termination}: {why}")));
-        self.fail_everyone(Failure::new(Code::Unavailable, termination), out);
+        self.fail_everyone(Failure::new(ErrorCode::EntityStreamEnded, termination), out);
         match &mut self.phase {
             Phase::Storing { then, .. } => *then = AfterStoring::Dormant,
             _ => self.dormant(false, out),
@@ -408,8 +411,8 @@ impl<K: SerialKind> Lifecycle<K> {
 
     fn on_timed_out(&mut self, token: Token, unreachable: Option<String>, out: &mut Vec<Output<K>>) {
         let failure = match unreachable {
-            Some(reason) => Failure::new(Code::Unavailable, reason),
-            None => Failure::new(Code::DeadlineExceeded, "the command was not answered in time"),
+            Some(reason) => Failure::new(ErrorCode::UserFunctionAway, reason),
+            None => Failure::new(ErrorCode::NoAnswer, "the command was not answered in time"),
         };
         if let Some(at) = self.stash.iter().position(|command| command.token == token) {
             self.stash.remove(at);
@@ -458,7 +461,7 @@ impl<K: SerialKind> Lifecycle<K> {
     /// The user function broke the protocol.
     fn violation(&mut self, text: &str, detail: &str, out: &mut Vec<Output<K>>) {
         out.push(self.report(&format!("{text}: {detail}")));
-        self.crash(Failure::new(Code::Internal, text), out);
+        self.crash(Failure::new(ErrorCode::ProtocolViolation, text), out);
     }
 
     /// Fails everyone who waits and closes the stream; the next command starts from the store.
@@ -477,19 +480,16 @@ impl<K: SerialKind> Lifecycle<K> {
             Phase::Awaiting(command) => {
                 out.push(Output::Answer(command.token, Answer::Failed(failure)));
                 out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
-                self.fail_stash(Code::Unavailable, K::TEXTS.terminated, out);
+                self.fail_stash(&terminated::<K>(), out);
             }
-            Phase::Storing { .. } => self.fail_stash(Code::Unavailable, K::TEXTS.terminated, out),
-            _ => {
-                let code = failure.code.unwrap_or(Code::Unknown);
-                self.fail_stash(code, &failure.description, out);
-            }
+            Phase::Storing { .. } => self.fail_stash(&terminated::<K>(), out),
+            _ => self.fail_stash(&failure, out),
         }
     }
 
-    fn fail_stash(&mut self, code: Code, text: &str, out: &mut Vec<Output<K>>) {
+    fn fail_stash(&mut self, failure: &Failure, out: &mut Vec<Output<K>>) {
         for command in self.stash.drain(..) {
-            out.push(Output::Answer(command.token, Answer::failed(code, text)));
+            out.push(Output::Answer(command.token, Answer::Failed(failure.clone())));
         }
     }
 
@@ -512,4 +512,9 @@ impl<K: SerialKind> Lifecycle<K> {
     fn report(&self, text: &str) -> Output<K> {
         Output::Report(format!("{text} (service {}, entity {})", self.service, self.entity_id))
     }
+}
+
+/// For commands that waited while the entity crashed.
+fn terminated<K: SerialKind>() -> Failure {
+    Failure::new(ErrorCode::EntityTerminated, K::TEXTS.terminated)
 }

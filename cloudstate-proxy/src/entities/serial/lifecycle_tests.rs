@@ -27,8 +27,8 @@ use super::{
     value,
 };
 use crate::{
-    code::Code,
     entities::{Answer, stream::End},
+    error_code::ErrorCode,
     routing::Failure,
     service_catalog::{EntityKind, Method, Service},
     storage::{StoredEvent, StoredSnapshot},
@@ -467,7 +467,7 @@ fn what_cannot_be_stored_fails_and_the_state_is_rebuilt() {
     let mut lifecycle = ready();
     script(&mut lifecycle, [command(2), reply(2, 1), command(3)]);
     assert_eq!(
-        script(&mut lifecycle, [Input::Stored(Err(Failure::new(Code::Unavailable, "disk full")))]),
+        script(&mut lifecycle, [Input::Stored(Err(Failure::new(ErrorCode::NotStored, "disk full")))]),
         ["answer 2: failed disk full", "answer 3: failed Entity terminated", "half-close"]
     );
 }
@@ -554,7 +554,7 @@ fn a_timeout_has_its_code() {
     lifecycle.step(command(2), &mut outputs);
     outputs.clear();
     lifecycle.step(timed_out(2), &mut outputs);
-    let failure = Failure::new(Code::DeadlineExceeded, "the command was not answered in time");
+    let failure = Failure::new(ErrorCode::NoAnswer, "the command was not answered in time");
     assert!(outputs.contains(&Output::Answer(2, Answer::Failed(failure))));
 }
 
@@ -651,7 +651,9 @@ impl<K: Scripted> World<K> {
                 Input::StreamEnded(ends[how].clone())
             }
             Step::Store { fails, page } => match self.pending.take()? {
-                Pending::Store { .. } if fails => Input::Stored(Err(Failure::new(Code::Unavailable, "full"))),
+                Pending::Store { .. } if fails => {
+                    Input::Stored(Err(Failure::new(ErrorCode::NotStored, "full")))
+                }
                 Pending::Store { position, changes, .. } => {
                     let (stored, position) = K::kept(self.stored, position, &changes);
                     self.stored = stored;

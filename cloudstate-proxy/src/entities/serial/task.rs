@@ -10,11 +10,11 @@ use super::{
     lifecycle::{Incoming, Input, Lifecycle, Observation, Output, Token},
 };
 use crate::{
-    code::Code,
     entities::{
         Envelope, LiveEntity,
         stream::{Stream, StreamEvent, poll_optional},
     },
+    error_code::ErrorCode,
     routing::Failure,
     storage::{BoxFuture, StoreError},
     telemetry::metrics::EntityMetrics,
@@ -292,11 +292,11 @@ fn after(start: Instant, wait: Duration) -> Instant {
 
 fn not_stored<K: SerialKind>(error: &StoreError) -> Failure {
     let code = if error.is_too_large() {
-        Code::Internal
+        ErrorCode::TooLargeToStore
     } else if error.is_conflict() {
-        Code::Aborted
+        ErrorCode::Conflict
     } else {
-        Code::Unavailable
+        ErrorCode::NotStored
     };
     Failure::new(code, format!("{}: {error}", K::TEXTS.store_failed))
 }

@@ -17,9 +17,10 @@ use tonic::{
     server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService},
 };
 
-use super::{codec::BytesCodec, shortened};
+use super::{codec::BytesCodec, refusal};
 use crate::{
     code::Code,
+    error_code::{ERROR_HEADER, ErrorCode},
     frontend::{Frontend, RequestCalls, begun::begin, metadata},
     routing::{BoxStream, Call, Calls, Failure, Reply, Requests},
     service_catalog::Method,
@@ -170,7 +171,7 @@ fn broken_off(status: Status) -> Failure {
         GrpcCode::OutOfRange => Code::ResourceExhausted,
         code => u32::try_from(code as i32).ok().and_then(Code::from_number).unwrap_or(Code::Cancelled),
     };
-    Failure::new(code, status.message())
+    Failure::passed_on(Some(code), status.message())
 }
 
 /// Ends `messages` with DEADLINE_EXCEEDED if they last too long.
@@ -188,7 +189,8 @@ fn until(deadline: Instant, messages: Messages) -> Messages {
 }
 
 fn overdue() -> Status {
-    Status::deadline_exceeded("the call was not finished before its deadline")
+    let text = "the call was not finished before its deadline";
+    refusal(GrpcCode::DeadlineExceeded, text.to_owned(), Some(ErrorCode::CallOverdue))
 }
 
 /// A reply without payload becomes an empty message: a unary call must have one.
@@ -208,7 +210,7 @@ fn with_headers<T>(mut response: tonic::Response<T>, metadata: Metadata) -> toni
 
 fn status(failure: Failure) -> Status {
     let code = failure.code.map_or(GrpcCode::Unknown, |code| GrpcCode::from_i32(code as i32));
-    Status::new(code, shortened(failure.description))
+    refusal(code, failure.description, failure.error)
 }
 
 /// tonic refuses a request over the limit with OUT_OF_RANGE; the code that gRPC has for it is RESOURCE_EXHAUSTED.
@@ -218,6 +220,7 @@ fn say_resource_exhausted(refused: &mut Response<Body>) {
         && code.as_bytes() == OUT_OF_RANGE
     {
         *code = HeaderValue::from_static("8");
+        refused.headers_mut().insert(ERROR_HEADER, ErrorCode::RequestTooLarge.header());
     }
 }
 

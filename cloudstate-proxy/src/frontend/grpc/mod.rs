@@ -3,11 +3,12 @@
 mod call;
 mod codec;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body as HttpBody;
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body, metadata::MetadataMap};
 
 use super::{Frontend, Reflection, health};
+use crate::error_code::{ERROR_HEADER, ErrorCode};
 
 /// Serves the rpcs of the contract, and those of the proxy itself.
 pub(super) async fn serve<B>(frontend: &Frontend, request: Request<B>) -> Response<Body>
@@ -23,8 +24,18 @@ where
     } else if let Some(rpc) = health::Rpc::at(path) {
         rpc.serve(&frontend.management, request).await
     } else {
-        Status::unimplemented(shortened(format!("{path} is not served here"))).into_http()
+        let text = format!("{path} is not served here");
+        refusal(Code::Unimplemented, text, Some(ErrorCode::NotServed)).into_http()
     }
+}
+
+/// The status that says so to a client, with the code of what the proxy itself found.
+fn refusal(code: Code, text: String, error: Option<ErrorCode>) -> Status {
+    let mut headers = HeaderMap::new();
+    if let Some(error) = error {
+        headers.insert(ERROR_HEADER, error.header());
+    }
+    Status::with_metadata(code, shortened(text), MetadataMap::from_headers(headers))
 }
 
 /// What the text of a status may take as a header. Clients accept 8 KiB of headers or more; several break off the

@@ -20,6 +20,7 @@ use tonic::{Status, body::Body};
 pub use base64_groups::{Base64Groups, InvalidBase64};
 
 use super::{Frontend, grpc};
+use crate::error_code::ERROR_HEADER;
 
 /// How messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,8 @@ where
 }
 
 /// What gRPC says in trailers, or in headers if there is nothing else to say.
-const TRAILERS: [HeaderName; 3] = [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS];
+const TRAILERS: [HeaderName; 4] =
+    [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS, ERROR_HEADER];
 
 fn for_browser(response: Response<Body>, encoding: Encoding, content_type: HeaderValue) -> Response<Body> {
     let (mut head, body) = response.into_parts();

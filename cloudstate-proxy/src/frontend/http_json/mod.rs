@@ -27,6 +27,7 @@ pub use response_body::{BrokenOff, ResponseBody};
 
 use super::metadata;
 use crate::{
+    error_code::ErrorCode,
     routing::{Call, Calls, Requests},
     schema::MessageType,
     service_catalog::ServiceCatalog,
@@ -120,7 +121,7 @@ impl HttpJson {
             Found::OtherMethods(methods) => other_methods(request.method(), &methods),
             Found::Nothing => {
                 let sentence = format!("There is no route for {:.200}.", request.uri().path());
-                Refusal::new(StatusCode::NOT_FOUND, sentence).into_response()
+                Refusal::new(StatusCode::NOT_FOUND, ErrorCode::NotServed, sentence).into_response()
             }
         };
         if is_head { without_body(response) } else { response }
@@ -188,7 +189,7 @@ fn other_methods(method: &Method, known: &[Method]) -> Response<ResponseBody> {
     } else {
         let sentence =
             format!("{method} is not possible here, only {}.", String::from_utf8_lossy(allow.as_bytes()));
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, sentence).into_response()
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotServed, sentence).into_response()
     };
     response.headers_mut().insert(header::ALLOW, allow);
     response

@@ -3,22 +3,27 @@
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::ResponseBody;
-use crate::routing::Failure;
+use crate::{
+    error_code::{ERROR_HEADER, ErrorCode},
+    routing::Failure,
+};
 
 /// A status and one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) sentence: String,
+    /// What the proxy itself found.
+    pub(super) error: Option<ErrorCode>,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
-        Self { status, sentence: sentence.into() }
+    pub(super) fn new(status: StatusCode, error: ErrorCode, sentence: impl Into<String>) -> Self {
+        Self { status, sentence: sentence.into(), error: Some(error) }
     }
 
     pub(super) fn bad_request(sentence: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, sentence)
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, sentence)
     }
 
     pub(super) fn into_response(self) -> Response<ResponseBody> {
@@ -26,6 +31,9 @@ impl Refusal {
         *response.status_mut() = self.status;
         let text = HeaderValue::from_static("text/plain; charset=UTF-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text);
+        if let Some(error) = self.error {
+            response.headers_mut().insert(ERROR_HEADER, error.header());
+        }
         response
     }
 }
@@ -34,7 +42,8 @@ impl Refusal {
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         let status = failure.code.and_then(|code| StatusCode::from_u16(code.http_status()).ok());
-        Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), failure.description)
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, sentence: failure.description, error: failure.error }
     }
 }
 

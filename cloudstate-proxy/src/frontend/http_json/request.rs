@@ -20,7 +20,10 @@ use super::{
     is_http_body,
     refusal::Refusal,
 };
-use crate::schema::{InvalidJson, Message, MessageType};
+use crate::{
+    error_code::ErrorCode,
+    schema::{InvalidJson, Message, MessageType},
+};
 
 /// The encoded request message.
 pub(super) async fn payload<B>(
@@ -64,6 +67,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
         if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
             return Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::UnsupportedMediaType,
                 format!(
                     "The header `content-type: {:.100}` is not accepted here: send a JSON body with the header \
                      `content-type: application/json`.",
@@ -88,7 +92,7 @@ async fn read<B: Body<Data = Bytes>>(
     let too_large = || {
         let sentence =
             format!("The request body is larger than {max_size} bytes, the most that is accepted.");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::RequestTooLarge, sentence)
     };
     let mut body = pin!(body);
     let declared = body.size_hint().lower();
@@ -150,6 +154,7 @@ fn raw(http_body: &MessageType, headers: &HeaderMap, data: Bytes) -> Result<Mess
     http_body.decode(body.encode_to_vec().into()).map_err(|error| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::InvalidRequest,
             format!("The request has no place for a body: {error}."),
         )
     })

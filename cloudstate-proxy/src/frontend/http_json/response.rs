@@ -7,6 +7,7 @@ use prost::Message as _;
 
 use super::{ResponseBody, http_rule::Binding, is_http_body, refusal::Refusal};
 use crate::{
+    error_code::ErrorCode,
     frontend::metadata,
     routing::Reply,
     schema::{Field, MessageType},
@@ -105,5 +106,5 @@ pub(super) fn content_type(text: &str) -> Result<HeaderValue, Refusal> {
 }
 
 fn invalid_reply(sentence: String) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, sentence)
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::UnreadableReply, sentence)
 }
