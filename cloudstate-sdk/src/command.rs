@@ -11,6 +11,7 @@ pub(crate) mod replies;
 pub(crate) mod reply;
 mod side_effect;
 mod stream_call;
+pub(crate) mod trace;
 
 pub use cloud_event::{CloudEvent, EventAttributes, NotACloudEvent};
 pub use context::Context;

@@ -12,6 +12,7 @@ use futures_util::stream;
 use super::effect::ActionAnswer;
 use super::{ActionService, Requests};
 use crate::command::reply::Answer;
+use crate::command::trace::Trace;
 use crate::command::{Replies, SideEffect, StreamReply};
 use crate::payload::{self, ProtobufMessage};
 use crate::{Any, CommandEffect, Context, Failure, Reply};
@@ -266,6 +267,15 @@ where
 }
 
 impl Decision {
+    /// Has what was decided go on with a trace.
+    pub(super) fn traced(mut self, trace: &Trace) -> Self {
+        trace.lead_to_all(&mut self.side_effects);
+        if let Outcome::Forward(forward) = &mut self.outcome {
+            trace.lead_to_forward(forward);
+        }
+        self
+    }
+
     fn failure(failure: Failure) -> Self {
         Self { outcome: Outcome::Failure(failure), side_effects: Vec::new() }
     }

@@ -8,6 +8,7 @@ use cloudstate_proto::action::ActionCommand;
 use super::call::{Call, Inbound, Input, Responses, Shape};
 use super::responses::Running;
 use super::{ActionService, Handler};
+use crate::command::trace::Trace;
 use crate::conversation::Terms;
 use crate::{Context, Metadata};
 
@@ -68,12 +69,14 @@ fn route(hosts: &Hosts, shape: Shape, command: ActionCommand, input: Input, term
         return refused(terms, format_args!("`{service}` is no action of this user function"));
     };
     let host = Arc::clone(host);
-    let context = Context::default().with_command_name(name).with_metadata(Metadata::from_proto(metadata));
+    let metadata = Metadata::from_proto(metadata);
+    let trace = Trace::of(&metadata);
+    let context = Context::default().with_command_name(name.as_str()).with_metadata(metadata);
     let call = Call::new(context, shape, input);
-    Running::start(terms, || host.handle(call))
+    Running::start(terms, trace, &name, || host.handle(call))
 }
 
 /// Answers a call that reaches no handler.
 fn refused(terms: Terms, why: impl std::fmt::Display) -> Running {
-    Running::start(terms, || Responses::protocol_error(why))
+    Running::start(terms, Trace::default(), "", || Responses::protocol_error(why))
 }

@@ -7,10 +7,12 @@ use cloudstate_proto as proto;
 use cloudstate_proto::action::{ActionResponse, action_response::Response};
 use futures_core::Stream;
 use prost::Message as _;
+use tracing::Span;
 
 use super::call::{Decision, Outcome, Responses};
 use crate::Failure;
 use crate::command::SideEffect;
+use crate::command::trace::Trace;
 use crate::conversation::Terms;
 use crate::fault::contain;
 
@@ -22,18 +24,27 @@ pub(crate) struct Running {
     /// Absent once the call is over.
     responses: Option<Responses>,
     terms: Terms,
+    trace: Trace,
+    /// What the log lines of the handler belong to.
+    span: Span,
 }
 
 impl Running {
-    /// The handler is found and called by `start`.
-    pub(crate) fn start(terms: Terms, start: impl FnOnce() -> Responses) -> Self {
-        match contain(0, DOING, start) {
-            Ok(responses) => Self { responses: Some(responses), terms },
-            Err(fault) => {
+    /// The handler is found and called by `start`, for a command that is called so.
+    pub(crate) fn start(
+        terms: Terms,
+        trace: Trace,
+        command: &str,
+        start: impl FnOnce() -> Responses,
+    ) -> Self {
+        let span = trace.span("", command);
+        let responses = span.in_scope(|| {
+            contain(0, DOING, start).unwrap_or_else(|fault| {
                 fault.log();
-                Self { responses: Some(Responses::closed(Failure::internal(fault.description()))), terms }
-            }
-        }
+                Responses::closed(Failure::internal(fault.description()))
+            })
+        });
+        Self { responses: Some(responses), terms, trace, span }
     }
 
     /// The one response of a call without a stream of replies.
@@ -49,18 +60,19 @@ impl Stream for Running {
     type Item = Result<ActionResponse, Failure>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let terms = self.terms;
-        let Some(responses) = &mut self.responses else { return Poll::Ready(None) };
+        let Self { responses: open, terms, trace, span } = &mut *self;
+        let Some(responses) = open else { return Poll::Ready(None) };
         let is_subscribed = responses.is_subscribed;
+        let _span = span.enter();
         let next = match contain(0, DOING, || responses.decisions.as_mut().poll_next(context)) {
-            Ok(poll) => ready!(poll).map(|decision| response(decision, is_subscribed, terms)),
+            Ok(poll) => ready!(poll).map(|decision| response(decision.traced(trace), is_subscribed, *terms)),
             Err(fault) => {
                 fault.log();
                 Some(Err(Failure::internal(fault.description())))
             }
         };
         if !matches!(next, Some(Ok(_))) {
-            self.responses = None;
+            *open = None;
         }
         Poll::Ready(next)
     }

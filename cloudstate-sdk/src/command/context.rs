@@ -74,7 +74,8 @@ impl Context {
         self.sequence
     }
 
-    /// What came with the command. The reference proxy sends none to entities.
+    /// What came with the command: to an action the headers of its request. To an entity this project's proxy sends the
+    /// trace context of the call, if the client gave one, and the reference proxy nothing.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }

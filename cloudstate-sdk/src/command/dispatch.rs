@@ -3,7 +3,7 @@
 use cloudstate_proto as proto;
 use cloudstate_proto::client_action::Action;
 
-use super::{CommandEffect, Failure, Reply, SideEffect, reply::Answer, reply::Change};
+use super::{CommandEffect, Failure, Reply, SideEffect, reply::Answer, reply::Change, trace::Trace};
 use crate::{Any, crdt::WriteConsistency, payload, payload::ProtobufMessage};
 
 /// What a handler decided, with its messages encoded.
@@ -12,6 +12,17 @@ pub struct RawEffect<E> {
     pub(crate) answer: RawAnswer<E>,
     pub(crate) side_effects: Vec<SideEffect>,
     pub(crate) write_consistency: WriteConsistency,
+}
+
+impl<E> RawEffect<E> {
+    /// Has what the command leads to go on with its trace.
+    pub(crate) fn traced(mut self, trace: &Trace) -> Self {
+        trace.lead_to_all(&mut self.side_effects);
+        if let RawAnswer::Now(action) = &mut self.answer {
+            trace.lead_to(action);
+        }
+        self
+    }
 }
 
 pub(crate) enum RawAnswer<E> {

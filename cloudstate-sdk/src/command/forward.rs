@@ -57,6 +57,10 @@ impl<R> ServiceCall<R> {
         &self.metadata
     }
 
+    pub(super) fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
     /// Decodes the request.
     ///
     /// # Errors

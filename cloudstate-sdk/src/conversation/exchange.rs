@@ -5,6 +5,7 @@ use cloudstate_proto::{self as proto, ClientAction};
 use prost::Message;
 
 use super::Terms;
+use crate::command::trace::Trace;
 use crate::fault::{Fault, contain};
 use crate::{Any, Context, Failure, Metadata};
 
@@ -12,6 +13,7 @@ use crate::{Any, Context, Failure, Metadata};
 pub(crate) struct Exchange {
     /// Reused from command to command, because the entity id stays.
     context: Context,
+    trace: Trace,
     terms: Terms,
 }
 
@@ -23,7 +25,7 @@ impl Exchange {
         if entity_id.is_empty() {
             return Err(Fault::protocol(0, "an init without an entity id"));
         }
-        Ok(Self { context: Context::new(entity_id), terms })
+        Ok(Self { context: Context::new(entity_id), trace: Trace::default(), terms })
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -57,7 +59,18 @@ impl Exchange {
         self.context.command_name = name;
         self.context.sequence = sequence;
         self.context.metadata = Metadata::from_proto(metadata);
+        self.trace = Trace::of(&self.context.metadata);
         Ok(payload)
+    }
+
+    /// The trace that the command belongs to.
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// What the log lines of the command's handler belong to.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.trace.span(self.context.entity_id(), self.context.command_name())
     }
 
     /// Whether the proxy would accept `reply`.

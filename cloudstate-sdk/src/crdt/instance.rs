@@ -79,6 +79,7 @@ impl<E: CrdtEntity + Handler> Instance<E> {
     fn handle(&mut self, command: proto::Command, out: &mut Vec<Message>) -> Result<(), Fault> {
         let (id, streamed) = (command.id, command.streamed);
         let payload = self.exchange.begin(command, 0)?;
+        let _span = self.exchange.span().entered();
         let outcome = match self.stage {
             Stage::New | Stage::Live => contain(id, "handling the command", || self.run(&payload, streamed))?,
             // Sent before the proxy knew.
@@ -107,6 +108,7 @@ impl<E: CrdtEntity + Handler> Instance<E> {
         let context = self.exchange.context();
         let RawReply { effect, silent, callbacks } =
             self.entity.handle(context.command_name(), payload, context)?;
+        let effect = effect.traced(self.exchange.trace());
         let delete = match effect.change {
             Change::None => false,
             Change::Delete => true,

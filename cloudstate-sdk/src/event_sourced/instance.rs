@@ -124,6 +124,7 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
     fn handle(&mut self, command: proto::Command) -> Result<EventSourcedReply, Fault> {
         let id = command.id;
         let payload = self.exchange.begin(command, self.sequence.unsigned_abs())?;
+        let _span = self.exchange.span().entered();
         match contain(id, "handling the command", || self.run(&payload))? {
             Ok(reply) => Ok(reply),
             Err(Stop::Refused { failure, restart }) => {
@@ -140,6 +141,7 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
     fn run(&mut self, payload: &Any) -> Result<EventSourcedReply, Stop> {
         let context = self.exchange.context();
         let effect = self.entity.handle(context.command_name(), payload, context)?;
+        let effect = effect.traced(self.exchange.trace());
         let mut reply = EventSourcedReply {
             command_id: context.command_id(),
             side_effects: effect.side_effects.into_iter().map(SideEffect::into_proto).collect(),

@@ -16,6 +16,7 @@ use crate::action::call::{Call, Decision, Input, Shape};
 use crate::action::host::Host as _;
 use crate::action::responses::{Running, failed, response};
 use crate::action::{ActionService, DuplexCall, Handler, RequestsCall, StreamExt as _};
+use crate::command::trace::Trace;
 use crate::payload::ProtobufMessage;
 use crate::{Context, Entity, Failure, Metadata, Reply, Service, ServiceCall, StreamCall, StreamReply};
 
@@ -81,10 +82,12 @@ impl<A: ActionService + Handler + Entity> TestKit<A> {
     fn start(&self, parts: Parts) -> Running {
         let Parts { service, command, shape, input } = parts;
         assert_eq!(service, A::Service::NAME, "the call is for another service than that of the action");
-        let context = Context::default().with_command_name(command).with_metadata(self.metadata.clone());
+        let trace = Trace::of(&self.metadata);
+        let context =
+            Context::default().with_command_name(command.as_str()).with_metadata(self.metadata.clone());
         let call = Call::new(context, shape, input);
         let action = Arc::clone(&self.action);
-        Running::start(TERMS, || action.hosted().handle(call))
+        Running::start(TERMS, trace, &command, || action.hosted().handle(call))
     }
 }
 

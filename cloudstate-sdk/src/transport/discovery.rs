@@ -4,7 +4,7 @@ use cloudstate_proto::entity_discovery_server::EntityDiscovery;
 use cloudstate_proto::{EntitySpec, ProxyInfo, UserFunctionError};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::extensions::{Agreements, agree_to_status_codes};
+use super::extensions::{Agreements, agree};
 use crate::discovery::judge;
 
 /// Told what a proxy reports.
@@ -23,9 +23,8 @@ impl EntityDiscovery for Discovery {
         judge(request.get_ref(), &self.spec.entities);
         let peer = request.remote_addr().map(|address| address.ip());
         let mut response = Response::new(self.spec.clone());
-        if self.agreements.discovered(peer, request.metadata()) {
-            agree_to_status_codes(response.metadata_mut());
-        }
+        self.agreements.discovered(peer, request.metadata());
+        agree(request.metadata(), response.metadata_mut());
         Ok(response)
     }
 

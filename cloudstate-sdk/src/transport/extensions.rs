@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
-use cloudstate_proto::{EXTENSIONS_HEADER, STATUS_CODE_EXTENSION};
+use cloudstate_proto::{EXTENSIONS_HEADER, STATUS_CODE_EXTENSION, TRACE_CONTEXT_EXTENSION};
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 /// Addresses beyond this many are not remembered, and get no extensions: a client must not be able to fill the memory.
@@ -29,16 +29,15 @@ pub(super) struct Agreements {
 }
 
 impl Agreements {
-    /// Remembers what a `discover` named. True if the answer should agree to status codes.
-    pub(super) fn discovered(&self, peer: Option<IpAddr>, headers: &MetadataMap) -> bool {
-        let named = names_status_codes(headers);
+    /// Remembers what a `discover` named.
+    pub(super) fn discovered(&self, peer: Option<IpAddr>, headers: &MetadataMap) {
+        let named = names(headers, STATUS_CODE_EXTENSION);
         if let Some(peer) = peer {
             let mut agreed = self.status_codes.write().unwrap_or_else(PoisonError::into_inner);
             if agreed.len() < MAX_ADDRESSES || agreed.contains_key(&peer) {
                 agreed.entry(peer).and_modify(|all| *all &= named).or_insert(named);
             }
         }
-        named
     }
 
     /// Whether a stream may carry status codes.
@@ -47,22 +46,28 @@ impl Agreements {
             let agreed = self.status_codes.read().unwrap_or_else(PoisonError::into_inner);
             peer.is_some_and(|peer| agreed.get(&peer).copied().unwrap_or(false))
         };
-        names_status_codes(headers) || by_address()
+        names(headers, STATUS_CODE_EXTENSION) || by_address()
     }
 }
 
-/// Adds to the answer of `discover` what was agreed.
-pub(super) fn agree_to_status_codes(headers: &mut MetadataMap) {
-    headers.insert(EXTENSIONS_HEADER, MetadataValue::from_static(STATUS_CODE_EXTENSION));
+/// Adds to the answer of `discover` those extensions of the request that are known here.
+pub(super) fn agree(asked: &MetadataMap, answer: &mut MetadataMap) {
+    let known = [STATUS_CODE_EXTENSION, TRACE_CONTEXT_EXTENSION];
+    let agreed: Vec<&str> = known.into_iter().filter(|extension| names(asked, extension)).collect();
+    if let Ok(list) = MetadataValue::try_from(agreed.join(","))
+        && !agreed.is_empty()
+    {
+        answer.insert(EXTENSIONS_HEADER, list);
+    }
 }
 
 /// The header is a comma separated list, and may come several times.
-fn names_status_codes(headers: &MetadataMap) -> bool {
+fn names(headers: &MetadataMap, extension: &str) -> bool {
     let lists = headers.get_all(EXTENSIONS_HEADER);
     lists
         .iter()
         .filter_map(|list| list.to_str().ok())
-        .any(|list| list.split(',').any(|extension| extension.trim() == STATUS_CODE_EXTENSION))
+        .any(|list| list.split(',').any(|named| named.trim() == extension))
 }
 
 #[cfg(test)]
@@ -81,14 +86,17 @@ mod tests {
 
     #[test]
     fn a_list_is_read_by_its_elements() {
-        for (list, named) in [
-            (Some("status-code"), true),
-            (Some("other, status-code"), true),
-            (Some("status-codes"), false),
-            (Some(""), false),
-            (None, false),
+        for (list, agreed) in [
+            (Some("status-code"), Some("status-code")),
+            (Some("other, status-code"), Some("status-code")),
+            (Some("trace-context ,status-code"), Some("status-code,trace-context")),
+            (Some("status-codes"), None),
+            (Some(""), None),
+            (None, None),
         ] {
-            assert_eq!(Agreements::default().discovered(PEER, &headers(list)), named, "{list:?}");
+            let mut answer = MetadataMap::new();
+            agree(&headers(list), &mut answer);
+            assert_eq!(answer.get(EXTENSIONS_HEADER).map(|list| list.to_str().unwrap()), agreed, "{list:?}");
         }
     }
 

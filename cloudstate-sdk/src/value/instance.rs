@@ -68,6 +68,7 @@ impl<E: ValueEntity + Handler> Instance<E> {
     fn handle(&mut self, command: proto::Command) -> Result<ValueEntityReply, Fault> {
         let id = command.id;
         let payload = self.exchange.begin(command, 0)?;
+        let _span = self.exchange.span().entered();
         match contain(id, "handling the command", || self.run(&payload))? {
             Ok(reply) => Ok(reply),
             Err(CommandError::Failure(failure)) => {
@@ -84,6 +85,7 @@ impl<E: ValueEntity + Handler> Instance<E> {
     fn run(&mut self, payload: &Any) -> Result<ValueEntityReply, CommandError> {
         let context = self.exchange.context();
         let effect = self.entity.handle(context.command_name(), payload, context)?;
+        let effect = effect.traced(self.exchange.trace());
         let mut pending = match effect.change {
             Change::Update(update) => Pending::Update(update),
             Change::Delete => Pending::Delete((self.create)(context)),

@@ -25,4 +25,5 @@ mod registration;
 mod scenarios;
 mod shutdown;
 mod testkit;
+mod trace_context;
 mod value;
