@@ -59,7 +59,18 @@ impl Http {
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        self.answer(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    /// POSTs JSON as a part of a trace.
+    pub(crate) async fn post_traced(&self, path: &str, json: &str, traceparent: &str) -> Response {
+        let request = Request::post(format!("{}{path}", self.base))
+            .header("content-type", "application/json")
+            .header("traceparent", traceparent);
+        self.answer(request.body(json.to_owned().into()).unwrap()).await.expect("an answer")
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Option<Response> {
         let response = self.client.request(request).await.ok()?;
         let status = response.status().as_u16();
         let content_type =

@@ -4,9 +4,11 @@
 
 mod bad_input;
 mod client;
+mod collector;
 mod dev;
 mod durability;
 mod life_cycle;
 mod management;
 mod round_trip;
 mod site;
+mod traces;

@@ -21,6 +21,7 @@ pub(crate) struct Site {
     pub(crate) port: u16,
     pub(crate) management_port: u16,
     user_function_port: u16,
+    program: &'static str,
     proxy_flags: Vec<String>,
     proxy: Option<Process>,
     user_function: Option<Process>,
@@ -36,7 +37,12 @@ impl Site {
     }
 
     pub(crate) async fn start_with(proxy_flags: &[&str]) -> Self {
-        let mut site = Self::new(proxy_flags);
+        Self::start_function(env!("CARGO_BIN_EXE_e2e-shopping-cart"), proxy_flags).await
+    }
+
+    /// The same for the user function that `program` is.
+    pub(crate) async fn start_function(program: &'static str, proxy_flags: &[&str]) -> Self {
+        let mut site = Self { program, ..Self::new(proxy_flags) };
         site.start_user_function();
         site.start_proxy();
         site.ready().await;
@@ -52,6 +58,7 @@ impl Site {
             port: free_port(),
             management_port: free_port(),
             user_function_port: free_port(),
+            program: env!("CARGO_BIN_EXE_e2e-shopping-cart"),
             proxy_flags: proxy_flags.iter().map(|flag| (*flag).to_owned()).collect(),
             proxy: None,
             user_function: None,
@@ -64,7 +71,7 @@ impl Site {
     }
 
     pub(crate) fn start_user_function(&mut self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_e2e-shopping-cart"));
+        let mut command = Command::new(self.program);
         command.env("PORT", self.user_function_port.to_string());
         self.user_function = Some(self.spawn("user_function.log", &mut command));
     }

@@ -1,0 +1,77 @@
+//! `--otlp`: what a collector of traces is told.
+
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
+use crate::{
+    collector::{Collector, Span},
+    site::Site,
+};
+
+const ORDERS: &str = env!("CARGO_BIN_EXE_e2e-orders-forwarding");
+
+const CLIENT: &str = "b7ad6b7169203331";
+
+fn trace_id(number: u8) -> String {
+    format!("{:032x}", 0xabc0 + u32::from(number))
+}
+
+/// A client's span in a trace of its own.
+fn traceparent(number: u8) -> String {
+    format!("00-{}-{CLIENT}-01", trace_id(number))
+}
+
+/// What matters of a span: kind, rpc, entity, cause, status code.
+fn told(span: &Span) -> (SpanKind, &str, &str, &str, &str) {
+    let attribute = |name: &str| span.attributes.get(name).map_or("", String::as_str);
+    assert_eq!(attribute("rpc.system"), "grpc");
+    assert_eq!(span.name, format!("{}/{}", attribute("rpc.service"), attribute("rpc.method")));
+    let rpc = span.name.strip_prefix("com.example.orders.").expect("a service of the example");
+    let entity = attribute("cloudstate.entity.id");
+    (span.kind, rpc, entity, attribute("cloudstate.cause"), attribute("rpc.grpc.status_code"))
+}
+
+#[tokio::test]
+async fn a_trace_shows_what_a_call_led_to() {
+    let collector = Collector::start().await;
+    let mut site = Site::start_function(ORDERS, &["--otlp", &collector.url]).await;
+    let http = site.http();
+    let own = http.post("/stock/tea/deliver", r#"{"quantity":10}"#).await;
+    assert_eq!(own.status, 200, "{}", own.body);
+    let buy = r#"{"orderId":"o1","quantity":3}"#;
+    let bought = http.post_traced("/stock/tea/buy", buy, &traceparent(1)).await;
+    assert_eq!(bought.status, 200, "{}", bought.body);
+    let too_many = r#"{"orderId":"o1","quantity":300}"#;
+    let refused = http.post_traced("/stock/tea/buy", too_many, &traceparent(2)).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    let cancelled = http.post_traced("/orders/o1/cancel", "{}", &traceparent(3)).await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.body);
+    let unsampled = traceparent(4).replace("-01", "-00");
+    assert_eq!(http.post_traced("/stock/tea/buy", buy, &unsampled).await.status, 200);
+
+    // What is left is sent before the proxy ends.
+    site.proxy().signal("TERM");
+    assert!(site.proxy().ended().await.success());
+
+    let forwarded = collector.trace(&trace_id(1));
+    let [stock, order] = &forwarded[..] else { panic!("two spans expected: {forwarded:#?}") };
+    assert_eq!(told(stock), (SpanKind::Server, "Stock/Buy", "tea", "client", "0"));
+    assert_eq!(told(order), (SpanKind::Client, "Orders/SetLine", "o1", "forward", "0"));
+    assert_eq!((&*stock.parent_id, &order.parent_id), (CLIENT, &stock.id));
+    assert_eq!(stock.program, "cloudstate-proxy");
+
+    let refused = collector.trace(&trace_id(2));
+    let [stock] = &refused[..] else { panic!("one span expected: {refused:#?}") };
+    assert_eq!(told(stock), (SpanKind::Server, "Stock/Buy", "tea", "client", "9"));
+    assert_eq!(stock.error, None, "the client's mistake is no error of the server");
+
+    let effects = collector.trace(&trace_id(3));
+    let [order, stock] = &effects[..] else { panic!("two spans expected: {effects:#?}") };
+    assert_eq!(told(order), (SpanKind::Server, "Orders/Cancel", "o1", "client", "0"));
+    assert_eq!(told(stock), (SpanKind::Client, "Stock/Release", "tea", "side-effect", "0"));
+    assert_eq!((&*order.parent_id, &stock.parent_id), (CLIENT, &order.id));
+
+    assert_eq!(collector.trace(&trace_id(4)), [], "the client does not want this one to be recorded");
+    let all = collector.all();
+    let roots: Vec<_> = all.iter().filter(|span| span.parent_id.is_empty()).map(told).collect();
+    assert_eq!(roots, [(SpanKind::Server, "Stock/Deliver", "tea", "client", "0")]);
+}
