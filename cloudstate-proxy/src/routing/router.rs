@@ -174,8 +174,9 @@ impl Router {
     /// returns; an action is called when the first reply is asked for.
     pub(super) fn replies(&self, mut call: Routed) -> BoxStream<Result<TypedReply, NoReply>> {
         let mut span = std::mem::take(&mut call.span);
+        let is_one = !call.link.method.server_streaming;
         let replies = self.all_replies(call, &mut span);
-        if span.is_recorded() { until_end(span, replies) } else { replies }
+        if span.is_recorded() { until_end(span, is_one, replies) } else { replies }
     }
 
     fn all_replies(&self, call: Routed, span: &mut CallSpan) -> BoxStream<Result<TypedReply, NoReply>> {
@@ -289,23 +290,29 @@ fn many(
     settled.map(|settled| settled.map_or_else(only, Settled::many)).flatten_stream().boxed()
 }
 
-/// The same replies; the call, and so its span, ends with them.
+/// The same replies; the call, and so its span, ends with the first of them if there `is_one`, which whoever takes it
+/// may not ask for another, and otherwise with the last.
 fn until_end(
     span: CallSpan,
+    is_one: bool,
     replies: BoxStream<Result<TypedReply, NoReply>>,
 ) -> BoxStream<Result<TypedReply, NoReply>> {
-    let replies = stream::unfold(Some((span, replies)), |state| async {
+    let replies = stream::unfold(Some((span, replies)), move |state| async move {
         let (span, mut replies) = state?;
-        let Some(reply) = replies.next().await else {
-            span.end(None);
-            return None;
-        };
-        match reply {
-            Ok(reply) => Some((Ok(reply), Some((span, replies)))),
-            Err(failed) => {
+        match replies.next().await {
+            None => {
+                span.end(None);
+                None
+            }
+            Some(Err(failed)) => {
                 span.end(Some(failed.failure()));
                 Some((Err(failed), None))
             }
+            Some(Ok(reply)) if is_one => {
+                span.end(None);
+                Some((Ok(reply), Some((CallSpan::default(), replies))))
+            }
+            Some(Ok(reply)) => Some((Ok(reply), Some((span, replies)))),
         }
     });
     replies.boxed()

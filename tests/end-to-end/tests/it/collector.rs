@@ -75,7 +75,7 @@ impl TraceService for Collector {
         }
         received.sort_by_key(|(began, _)| *began);
         self.spans.lock().unwrap().extend(received.into_iter().map(|(_, span)| span));
-        Ok(Response::default())
+        Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
