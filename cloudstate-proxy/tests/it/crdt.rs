@@ -322,8 +322,8 @@ async fn a_change_that_cannot_be_stored_fails_its_command_and_the_entity_starts_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_entity_is_half_closed_and_comes_back_with_its_state() {
     let mut function = function();
-    let settings =
-        Settings { passivation_timeout: Duration::from_millis(20).into(), ..settings(function.address) };
+    let mut settings = settings(function.address);
+    settings.passivation_timeout.crdt = Duration::from_millis(20);
     let (_proxy, client) = host_with(settings).await;
     let call = act(&client, "e1");
     let (mut stream, _) = function.crdt_activation().await;

@@ -1,5 +1,7 @@
 //! Value entities: the whole state is given at activation, and stored before the reply.
 
+use std::time::Duration;
+
 use cloudstate_proto::{
     client_action::Action,
     valueentity::{ValueEntityAction, ValueEntityInit, ValueEntityInitState},
@@ -55,6 +57,20 @@ async fn one_stream_lives_through_updates_and_deletes() {
         assert_eq!(stream.answer("fine", change).await.id, id);
         assert_eq!(reply_to(call).await, "fine");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_entity_is_half_closed_after_the_time_of_its_kind() {
+    let mut function = function();
+    let mut settings = settings(function.address);
+    settings.passivation_timeout.value = Duration::from_millis(20);
+    let (_proxy, client) = host_with(settings).await;
+    let call = act(&client, "e1");
+    let mut stream = function.value_stream().await;
+    stream.init().await;
+    stream.answer("fine", None).await;
+    assert_eq!(reply_to(call).await, "fine");
+    stream.half_closed().await;
 }
 
 /// Changes the state of `e1` by a proxy of its own, then tells what the next proxy's user function is given.

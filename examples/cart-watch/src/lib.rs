@@ -23,7 +23,7 @@ impl<I: Index> ActionService for CartWatch<I> {
 }
 
 // Three answers to an event: done (a reply), not for us (skip), and not now (an error: it comes again, and the later
-// ones wait for it).
+// ones of its cart wait for it).
 impl<I: Index> cart_watch::Action for CartWatch<I> {
     async fn find_carts(&self, product: Product, _: &Context) -> Reply<Self, Carts> {
         Ok(Carts { user_ids: self.index.carts(&product.product_id).map_err(not_now)? }.into())
