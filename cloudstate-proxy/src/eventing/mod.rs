@@ -6,10 +6,10 @@
 //!                       └─ offset ┘
 //! ```
 //!
-//! A [`Subscription`] is what one service consumes of one source. Its [`consumer`] takes entries from a [`Feed`] in
-//! order, calls the action with each, at least once and one after the other for each subject, and stores how far it
-//! has come. What cannot be processed becomes a dead letter after [`Redelivery::attempts`], so that it does not block
-//! what comes after it.
+//! A subscription is what one service consumes of one source. Its consumer takes entries from a [`Feed`] in order, calls
+//! the action with each, at least once and one after the other for each subject, and stores how far it has come. What
+//! cannot be processed becomes a dead letter after
+//! [`Settings::delivery_attempts`](crate::Settings::delivery_attempts), so that it does not block what comes after it.
 
 mod cloud_event;
 mod consumer;
