@@ -8,7 +8,9 @@ use tonic::{Response, Status, Streaming, codegen::BoxFuture};
 use super::{EntityProtocol, pool::Place};
 
 /// A process that goes away may end its streams a moment before its connections.
-const GOING_AWAY: Duration = Duration::from_millis(100);
+const GOING_AWAY: Duration = Duration::from_millis(200);
+/// How often is looked meanwhile.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A stream that counts against its connection until it is dropped.
 pub(crate) struct EntityStream<P: EntityProtocol> {
@@ -57,9 +59,13 @@ impl<P: EntityProtocol> EntityStream<P> {
     /// this entity alone that failed.
     pub(crate) async fn has_lost_connection(self) -> bool {
         let connection = &self.place.connection;
-        if !connection.is_open().await {
-            return true;
-        }
-        tokio::time::timeout(GOING_AWAY, connection.closed()).await.is_ok()
+        // A process that stops gracefully says so on the connection, perhaps after it ended the stream, and keeps the
+        // connection for its other streams.
+        let gone = async {
+            while connection.is_open().await {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        };
+        tokio::time::timeout(GOING_AWAY, gone).await.is_ok()
     }
 }
