@@ -143,9 +143,12 @@ impl Consumer {
             };
             self.metrics.failed();
             // UNAVAILABLE says that nobody could look at the entry now, which is not the entry's fault.
-            if failure.code != Some(Code::Unavailable) {
+            let pause = if failure.code == Some(Code::Unavailable) {
+                pauses.next().min(Redelivery::LONGEST_ABSENCE)
+            } else {
                 attempts += 1;
-            }
+                pauses.next()
+            };
             let Failure { description, .. } = failure;
             let consumer = &self.subscription.consumer;
             let position = entry.position;
@@ -160,7 +163,7 @@ impl Consumer {
             tracing::warn!(
                 "consumer {consumer} failed at entry {position}, which is tried again: {description}"
             );
-            wait(pauses.next(), stop).await?;
+            wait(pause, stop).await?;
         }
     }
 
@@ -197,6 +200,8 @@ impl Consumer {
 
 impl Redelivery {
     pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+    /// The longest pause while there is nobody to deliver to: whoever comes back should not wait for us.
+    const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 
     /// Without end.
     fn pauses(self) -> Pauses {
