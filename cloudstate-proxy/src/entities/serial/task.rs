@@ -210,6 +210,9 @@ impl<K: SerialKind> EntityTask<K> {
         match output {
             Output::OpenStream => {
                 self.closing_until = None;
+                // What the stream before it asked to load would be taken for this one's. A write cannot be under way: the
+                // lifecycle waits for it whatever happens.
+                self.store = None;
                 self.stream = Stream::open(self.entity.environment());
             }
             Output::Load(load) => self.next_load = Some(load),
