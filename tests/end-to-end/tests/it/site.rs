@@ -23,6 +23,8 @@ pub(crate) struct Site {
     user_function_port: u16,
     program: &'static str,
     proxy_flags: Vec<String>,
+    /// What the proxy logs.
+    pub(crate) log_filter: &'static str,
     proxy: Option<Process>,
     user_function: Option<Process>,
 }
@@ -60,6 +62,7 @@ impl Site {
             user_function_port: free_port(),
             program: env!("CARGO_BIN_EXE_e2e-shopping-cart"),
             proxy_flags: proxy_flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            log_filter: "info",
             proxy: None,
             user_function: None,
         }
@@ -84,7 +87,8 @@ impl Site {
             .args(["--management", &format!("127.0.0.1:{}", self.management_port)])
             .args(["--user-function", &format!("127.0.0.1:{}", self.user_function_port)])
             .args(["--store", &format!("sqlite:{}", self.store().display())])
-            .args(&self.proxy_flags);
+            .args(&self.proxy_flags)
+            .env("RUST_LOG", self.log_filter);
         command
     }
 

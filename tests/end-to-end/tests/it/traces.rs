@@ -1,10 +1,10 @@
-//! `--otlp`: what a collector of traces is told.
+//! `--otlp` and `--log-format json`: what machines are told of a call.
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use crate::{
     collector::{Collector, Span},
-    site::Site,
+    site::{Site, eventually},
 };
 
 const ORDERS: &str = env!("CARGO_BIN_EXE_e2e-orders-forwarding");
@@ -74,4 +74,30 @@ async fn a_trace_shows_what_a_call_led_to() {
     let all = collector.all();
     let roots: Vec<_> = all.iter().filter(|span| span.parent_id.is_empty()).map(told).collect();
     assert_eq!(roots, [(SpanKind::Server, "Stock/Deliver", "tea", "client", "0")]);
+}
+
+#[tokio::test]
+async fn a_line_of_the_log_says_which_call_failed() {
+    let mut site = Site::new(&["--log-format", "json", "--relay-timeout", "300ms"]);
+    site.log_filter = "info,cloudstate_proxy=debug";
+    site.start_user_function();
+    site.start_proxy();
+    site.ready().await;
+    site.kill_user_function();
+    let add = r#"{"productId":"p1","name":"p1","quantity":1}"#;
+    let failed = site.http().post_traced("/cart/u1/items/add", add, &traceparent(9)).await;
+    assert_eq!(failed.status, 503, "{}", failed.body);
+    let lines = || -> Vec<serde_json::Value> {
+        site.log("proxy").lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let trace_id = trace_id(9);
+    eventually("the failure is logged", || async { lines().iter().any(|line| line["trace_id"] == trace_id) })
+        .await;
+    let lines = lines();
+    let line = lines.iter().find(|line| line["trace_id"] == trace_id).unwrap();
+    let field = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(field("service"), "com.example.shoppingcart.ShoppingCart");
+    assert_eq!((field("method"), field("entity")), ("AddItem".to_owned(), "u1".to_owned()));
+    assert_eq!(field("error"), "CS-2001");
+    assert!(field("message").contains(&failed.body), "{line}");
 }
