@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use tonic::{
     body::Body,
-    client::GrpcService as _,
+    codegen::Service as _,
     transport::{Channel, Endpoint},
 };
 

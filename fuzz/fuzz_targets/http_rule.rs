@@ -15,10 +15,10 @@ use cloudstate_proto::{
 };
 use cloudstate_proxy::{
     frontend::http_json::HttpJson,
-    routing::{BoxFuture, Call, Calls, Failure, Reply},
+    routing::{BoxFuture, Call, Calls, Failure, Replies, Reply},
     service_catalog::ServiceCatalog,
 };
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
@@ -87,5 +87,9 @@ struct Nobody;
 impl Calls for Nobody {
     fn call(&self, _: Call) -> BoxFuture<Result<Reply, Failure>> {
         Box::pin(std::future::ready(Ok(Reply { payload: Some(Bytes::new()), metadata: None })))
+    }
+
+    fn call_streamed(&self, call: Call) -> Replies {
+        self.call(call).into_stream().boxed()
     }
 }

@@ -88,7 +88,7 @@ fuzz_target!(|input: &[u8]| {
         set_script(Some(script));
         let _ = in_time(call(channel.clone(), path, &id)).await;
         set_script(None);
-        in_time(call(channel, path, &id)).await
+        in_time(call_again(channel, path, &id)).await
     });
     // What is deleted is gone for good.
     assert!(next.is_ok() || next.as_ref().is_err_and(|status| status.code() == Code::NotFound), "{next:?}");
@@ -96,6 +96,14 @@ fuzz_target!(|input: &[u8]| {
 
 async fn in_time<F: Future>(call: F) -> F::Output {
     tokio::time::timeout(PATIENCE, call).await.expect("the call ends in time")
+}
+
+/// The next call. It may still meet the end of the stream that was badly treated, which fails it.
+async fn call_again(channel: Channel, path: &'static str, id: &str) -> Result<(), Status> {
+    match call(channel.clone(), path, id).await {
+        Err(status) if status.code() == Code::Unavailable => call(channel, path, id).await,
+        other => other,
+    }
 }
 
 /// One call of a client, until it ends.
@@ -124,6 +132,7 @@ async fn start() -> Channel {
 
 /// Serves one connection of the proxy.
 async fn serve(connection: TcpStream) {
+    connection.set_nodelay(true).expect("a socket");
     let server = http2::Builder::new(TokioExecutor::new());
     // The proxy may close it when it likes.
     let _ = server.serve_connection(TokioIo::new(connection), service_fn(answer)).await;
@@ -246,7 +255,9 @@ impl StreamingService<Bytes> for Function {
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
         let protocol = self.0;
         let script = SCRIPT.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let answers = request.into_inner().filter_map(async move |message| protocol.answer(message.ok()?));
+        let answers = request.into_inner();
+        let answers = answers
+            .filter_map(move |message| ready(message.ok().and_then(|message| protocol.answer(message))));
         let answers = match (script, protocol) {
             // Played once there is a command.
             (Some(script), _) => answers.take(1).flat_map(move |_| stream::iter(script.clone())).boxed(),
