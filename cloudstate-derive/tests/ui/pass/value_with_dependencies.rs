@@ -37,7 +37,7 @@ impl<N: Names> profiles::Value for Profiles<N> {
     }
 
     fn forget(&self, _: ForgetProfile, _: &Context) -> Reply<Self, ()> {
-        Ok(Effect::state_action(self.profile.is_some().then_some(StateAction::Delete)).reply(()))
+        Ok(Effect::state_action(self.profile.is_some().then_some(StateAction::<Profile>::Delete)).reply(()))
     }
 }
 
