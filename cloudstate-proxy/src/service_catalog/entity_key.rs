@@ -34,7 +34,9 @@ enum KeyType {
     Unsigned {
         bits: u8,
     },
-    ZigZag,
+    ZigZag {
+        bits: u8,
+    },
     Fixed32 {
         signed: bool,
     },
@@ -132,7 +134,8 @@ impl KeyField {
             Ok(Type::Int64) => KeyType::Signed { bits: 64 },
             Ok(Type::Uint32) => KeyType::Unsigned { bits: 32 },
             Ok(Type::Uint64) => KeyType::Unsigned { bits: 64 },
-            Ok(Type::Sint32 | Type::Sint64) => KeyType::ZigZag,
+            Ok(Type::Sint32) => KeyType::ZigZag { bits: 32 },
+            Ok(Type::Sint64) => KeyType::ZigZag { bits: 64 },
             Ok(Type::Fixed32) => KeyType::Fixed32 { signed: false },
             Ok(Type::Sfixed32) => KeyType::Fixed32 { signed: true },
             Ok(Type::Fixed64) => KeyType::Fixed64 { signed: false },
@@ -196,11 +199,18 @@ impl KeyType {
             KeyType::Signed { bits: 32 } => (value as i32).to_string(),
             KeyType::Signed { .. } => (value as i64).to_string(),
             KeyType::Unsigned { bits: 32 } => (value as u32).to_string(),
-            KeyType::ZigZag => ((value >> 1) as i64 ^ -((value & 1) as i64)).to_string(),
+            // As every decoder does, so that one number is one entity.
+            KeyType::ZigZag { bits: 32 } => zig_zag(u64::from(value as u32)).to_string(),
+            KeyType::ZigZag { .. } => zig_zag(value).to_string(),
             KeyType::Enum(values) => enum_text(values, value as i32),
             _ => value.to_string(),
         }
     }
+}
+
+/// 0, -1, 1, -2, 2, …
+fn zig_zag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// An unknown number stands for itself.
@@ -257,6 +267,7 @@ mod tests {
         check(Type::Uint32, b"\x08\x96\x01", "150");
         check(Type::Uint64, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "18446744073709551615");
         check(Type::Sint32, b"\x08\x03", "-2");
+        check(Type::Sint64, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "-9223372036854775808");
         check(Type::Sfixed32, b"\x0d\xff\xff\xff\xff", "-1");
         check(Type::Fixed64, b"\x09\x01\0\0\0\0\0\0\0", "1");
         check(Type::Bool, b"\x08\x01", "true");
@@ -265,6 +276,15 @@ mod tests {
         check(Type::Enum, b"\x08\x07", "SEVEN");
         check(Type::Enum, b"", "NONE");
         check(Type::Enum, b"\x08\x09", "9");
+    }
+
+    #[test]
+    fn numbers_of_32_bits_have_no_more() {
+        let wire = b"\x08\xf3\xff\xff\xff\x61";
+        check(Type::Int32, wire, "536870899");
+        check(Type::Uint32, wire, "536870899");
+        check(Type::Sint32, wire, "-268435450");
+        check(Type::Enum, wire, "536870899");
     }
 
     #[test]
