@@ -84,8 +84,13 @@ impl Made {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
         // tonic takes a reset with CANCEL for the end of the requests, which would tell a streamed action that its client
-        // has said all that it had to say. As a text it is an error like any other.
-        let request = request.map(|body| body.map_err(|error| error.into().to_string()));
+        // has said all that it had to say. As a text it is an error like any other; a status of our own is passed on.
+        let request = request.map(|body| {
+            body.map_err(|error| match error.into().downcast::<Status>() {
+                Ok(status) => *status,
+                Err(error) => Status::unknown(error.to_string()),
+            })
+        });
         match (self.method.client_streaming, self.method.server_streaming) {
             (false, false) => grpc.unary(self, request).await,
             (false, true) => grpc.server_streaming(self, request).await,
