@@ -16,7 +16,7 @@ pub async fn host(user_function: SocketAddr) -> SocketAddr {
         store: StoreUrl::Memory,
         management: None,
         relay_timeout: Duration::from_secs(2),
-        passivation_timeout: Duration::from_secs(1),
+        passivation_timeout: Duration::from_secs(1).into(),
         ..Settings::default()
     };
     let start = || async { Proxy::start(settings).await.expect("the proxy starts") };
