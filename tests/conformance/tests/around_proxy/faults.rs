@@ -1,9 +1,6 @@
 //! The kit can fail: each broken rule fails the scenarios that speak about it, and no others.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use cloudstate_proto::{
@@ -47,12 +44,6 @@ fn before(spoil: Spoil) -> Around {
 fn change<M: Message + Default>(message: Bytes, change: impl FnOnce(&mut M) -> bool) -> Vec<Bytes> {
     let mut decoded = M::decode(message).unwrap();
     if change(&mut decoded) { vec![decoded.encode_to_vec().into()] } else { vec![] }
-}
-
-/// The kit answers the second attempt; whoever asks once more is one too many.
-fn is_second_discovery(path: &str) -> bool {
-    static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
-    path.ends_with("/discover") && ATTEMPTS.fetch_add(1, Ordering::Relaxed) == 1
 }
 
 /// Calls of unary actions.
@@ -243,7 +234,8 @@ async fn of_calls() {
             ),
             (
                 "discovery is asked twice",
-                Spoil { twice: Some(is_second_discovery), ..Spoil::default() },
+                // The kit answers the second attempt; whoever asks once more is one too many.
+                Spoil { twice: Some(|path| path.ends_with("/discover")), ..Spoil::default() },
                 "DISC PX-ES-1",
                 "PX-DISC-X01",
             ),
