@@ -6,6 +6,7 @@
 mod around;
 mod faults;
 #[path = "../it/kit.rs"]
+#[expect(dead_code, reason = "what tests a service is for the others")]
 mod kit;
 mod spoil;
 

@@ -24,6 +24,9 @@ use tokio_stream::wrappers::ReceiverStream;
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, Problem>;
 
+/// What becomes of a body.
+type Rewrite = fn(&[u8]) -> Vec<u8>;
+
 /// One way to break a rule; each is told the path of the call.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Spoil {
@@ -41,7 +44,7 @@ pub(crate) struct Spoil {
     pub(crate) responses: Option<fn(&str, &mut Vec<Bytes>)>,
     pub(crate) trailers: Option<fn(&mut HeaderMap)>,
     /// The whole body of an HTTP response that is no gRPC.
-    pub(crate) http: Option<fn(&[u8]) -> Vec<u8>>,
+    pub(crate) http: Option<Rewrite>,
 }
 
 /// Passes on what comes in.
