@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use cloudstate_proto::crdt::{CrdtDelta, OrSetDelta, crdt_delta};
 use cloudstate_sdk::crdt::{
     AnyCrdt, Clock, Crdt, CrdtValue, Delta, Flag, GCounter, GSet, LWWRegister, ORMap, ORSet, PNCounter, Vote,
 };
 use proptest::prelude::*;
+use prost::Message;
 
 /// An operation that makes sense on every type.
 #[derive(Clone, Debug)]
@@ -155,9 +157,7 @@ proptest! {
         set.extend(before.iter().map(|&n| n.into()));
         set.mark_sent();
         let mut before: BTreeSet<i64> = before.into_iter().map(i64::from).collect();
-        let mut expected = ORSet::<i64>::new();
-        expected.extend(before.iter().copied());
-        expected.mark_sent();
+        let mut cleared = false;
         let mut now = before.clone();
         for (add, n) in operations {
             let n = i64::from(n);
@@ -168,18 +168,22 @@ proptest! {
                 if now.iter().eq([&n]) && before.contains(&n) {
                     // To remove the only element is to clear the set, but not if this command has added it.
                     before.clear();
-                    expected.clear();
+                    cleared = true;
                 }
                 now.remove(&n);
                 set.remove(&n);
             }
         }
         prop_assert!(set.iter().eq(&now));
-        expected.extend(now.difference(&before).copied());
-        before.difference(&now).for_each(|n| {
-            expected.remove(n);
+        let forms = |elements: &BTreeSet<i64>, without: &BTreeSet<i64>| {
+            elements.difference(without).map(|n| n.to_any()).collect::<Vec<_>>()
+        };
+        let expected = OrSetDelta { cleared, removed: forms(&before, &now), added: forms(&now, &before) };
+        let expected = (expected != OrSetDelta::default()).then(|| {
+            let delta = Some(crdt_delta::Delta::Orset(expected));
+            Delta::decode(&CrdtDelta { delta }.encode_to_vec()).unwrap()
         });
-        prop_assert_eq!(set.take_delta(), expected.take_delta());
+        prop_assert_eq!(set.take_delta(), expected);
     }
 
     #[test]
