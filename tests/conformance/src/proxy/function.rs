@@ -172,7 +172,7 @@ impl Server {
         let is_first = self.discover.borrow().is_none();
         match (&self.play, path.as_str()) {
             (Role::Script { spec, extensions }, DISCOVER) if is_first => {
-                self.discover(request, spec, *extensions).await
+                self.discover(path, request, spec, *extensions).await
             }
             (Role::Script { spec, .. }, DISCOVER) => self.discover_again(path, spec).await,
             (Role::Script { .. }, REPORT_ERROR) => self.reported(request).await,
@@ -217,6 +217,7 @@ impl Server {
     /// Answers the second attempt: a user function that is still starting is no reason to give up.
     async fn discover(
         &self,
+        path: String,
         request: Request<Incoming>,
         spec: &EntitySpec,
         extensions: bool,
@@ -226,21 +227,29 @@ impl Server {
         else {
             return unary(Err(Status { code: 3, message: "discover must say who the proxy is".to_owned() }));
         };
-        let refused = *self.refused.borrow();
-        if refused == 0 {
-            self.refused.send_replace(1);
+        let refuses = self.refused.send_if_modified(|refused| std::mem::replace(refused, 1) == 0);
+        if refuses {
             return unary(Err(Status {
                 code: 14,
                 message: "the user function is still starting".to_owned(),
             }));
         }
         let status_codes = offered && extensions;
+        let discovery = Discovery { proxy, spec: spec.clone(), status_codes, refused: 1 };
+        // Of two at once one is one too many.
+        let is_first = self.discover.send_if_modified(|known| {
+            let is_first = known.is_none();
+            known.get_or_insert(discovery);
+            is_first
+        });
+        if !is_first {
+            return self.discover_again(path, spec).await;
+        }
         let mut response = unary(Ok(spec.encode_to_vec()));
         if status_codes {
             let extension = HeaderValue::from_static(STATUS_CODE_EXTENSION);
             response.headers_mut().insert(EXTENSIONS_HEADER, extension);
         }
-        self.discover.send_replace(Some(Discovery { proxy, spec: spec.clone(), status_codes, refused }));
         response
     }
 
