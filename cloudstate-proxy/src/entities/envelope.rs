@@ -38,6 +38,14 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// Whether the caller sees an error.
+    pub(super) fn is_failure(&self) -> bool {
+        match self {
+            Answer::Decided { action, .. } => matches!(action, Some(Action::Failure(_))),
+            Answer::Failed(_) => true,
+        }
+    }
+
     pub(crate) fn failed(error: ErrorCode, text: impl Into<String>) -> Self {
         Answer::Failed(Failure::new(error, text))
     }

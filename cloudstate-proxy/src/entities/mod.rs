@@ -1,7 +1,10 @@
 //! The live entities: at most one instance per entity id, each with a mailbox and a task of its own.
 
+mod alarm;
 mod crdt;
 mod envelope;
+mod idleness;
+mod observer;
 mod registry;
 mod serial;
 mod stream;
@@ -12,6 +15,8 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use envelope::{Answer, Envelope};
 pub(crate) use registry::{Entities, LiveEntity};
 
+use tokio::time::Instant;
+
 use crate::{
     routing::Background,
     service_catalog::{EntityKind, Service},
@@ -20,6 +25,9 @@ use crate::{
     telemetry::{metrics::Metrics, spans::Spans},
     user_function::{ErrorReporter, Pool},
 };
+
+/// Names a caller between the task and the lifecycle of an entity.
+type Token = u64;
 
 /// What every entity needs.
 pub(crate) struct Environment {
@@ -37,6 +45,11 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// How long a caller who comes now waits for an answer.
+    fn relay_deadline(&self) -> Instant {
+        alarm::after(Instant::now(), self.relay_timeout)
+    }
+
     /// How long an entity of `service` may be idle.
     pub(crate) fn passivate_after(&self, service: &Service) -> Duration {
         let defaults = self.passivation_timeout;

@@ -1,8 +1,8 @@
 //! An entity's stream to the user function, as the entity's task holds it.
 
-use std::{collections::VecDeque, future::Future, sync::Arc};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tonic::Status;
 
 use super::Environment;
@@ -11,13 +11,17 @@ use crate::{
     user_function::{EntityProtocol, EntityStream},
 };
 
+/// How long the user function may take to end a stream that we half-closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// At most one stream, and what is to be written to it. Dropped, it is abandoned.
 pub(super) struct Stream<P: EntityProtocol> {
     opening: Option<BoxFuture<EntityStream<P>>>,
     inbound: Option<EntityStream<P>>,
     outbound: Option<mpsc::Sender<P::In>>,
     outbox: VecDeque<P::In>,
-    half_closed: bool,
+    /// Our side is over, or will be when everything is written: until when the other side may take.
+    closing_until: Option<Instant>,
     /// It ended, and it takes a moment to find out why.
     ending: Option<BoxFuture<End>>,
 }
@@ -54,7 +58,7 @@ impl<P: EntityProtocol> Default for Stream<P> {
             inbound: None,
             outbound: None,
             outbox: VecDeque::new(),
-            half_closed: false,
+            closing_until: None,
             ending: None,
         }
     }
@@ -68,8 +72,9 @@ impl<P: EntityProtocol> Stream<P> {
         Self { opening: Some(Box::pin(opening)), ..Self::default() }
     }
 
-    pub(super) fn is_opening(&self) -> bool {
-        self.opening.is_some()
+    /// Why there is no stream yet, while it is being opened.
+    pub(super) fn unreachable(&self, environment: &Environment) -> Option<String> {
+        self.opening.as_ref().map(|_| environment.pool.unreachable().to_string())
     }
 
     /// It is over, and nobody knows yet why.
@@ -88,8 +93,13 @@ impl<P: EntityProtocol> Stream<P> {
 
     /// Ends our side, once everything before it is written.
     pub(super) fn half_close(&mut self) {
-        self.half_closed = true;
+        self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
         self.half_close_when_written();
+    }
+
+    /// When a half-closed stream should have ended.
+    pub(super) fn closing_until(&self) -> Option<Instant> {
+        self.closing_until
     }
 
     /// Waits for whatever the stream does next; it is not read while the caller has no room for messages. Can be
@@ -125,7 +135,7 @@ impl<P: EntityProtocol> Stream<P> {
             Err(status) => End::Failed(format!("{} ({})", status.message(), status.code())),
         };
         match ended.inbound {
-            Some(stream) if matters && !ended.half_closed => {
+            Some(stream) if matters && ended.closing_until.is_none() => {
                 let ending = async { if stream.has_lost_connection().await { End::Lost } else { end } };
                 self.ending = Some(Box::pin(ending));
                 None
@@ -143,7 +153,7 @@ impl<P: EntityProtocol> Stream<P> {
 
     /// Dropping our sender ends our side.
     fn half_close_when_written(&mut self) {
-        if self.half_closed && self.outbox.is_empty() {
+        if self.closing_until.is_some() && self.outbox.is_empty() {
             self.outbound = None;
         }
     }

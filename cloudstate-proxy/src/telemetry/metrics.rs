@@ -355,9 +355,12 @@ impl EntityMetrics {
         self.processing_time.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn command_completed(&self, took: Duration, failed: bool) {
+    /// `took` is from command sent to answer; none: it was answered before it was sent.
+    pub(crate) fn command_completed(&self, took: Option<Duration>, failed: bool) {
         self.completed_commands.inc();
-        self.total_time.observe(took.as_secs_f64());
+        if let Some(took) = took {
+            self.total_time.observe(took.as_secs_f64());
+        }
         if failed {
             self.failed_commands.inc();
         }

@@ -449,6 +449,36 @@ async fn its_metrics_have_its_name() {
     let (mut stream, _) = function.crdt_activation().await;
     stream.answer("", updated(counted(5))).await;
     reply_to(call).await;
-    metric(&proxy, r#"crdt_received_commands_total{entity_name="test.sets"}"#, 1).await;
-    metric(&proxy, r#"crdt_completed_commands_total{entity_name="test.sets"}"#, 1).await;
+    let calls = [act(&client, "e1"), act(&client, "e1")];
+    let ids = [stream.command().await.id, stream.command().await.id];
+    stream.send(Out::Failure(failure(ids[1], "no")));
+    stream.reply(reply(ids[0], "yes"));
+    for call in calls {
+        call.await.unwrap();
+    }
+    drop(stream);
+    metric(&proxy, r#"crdt_passivated_entities_total{entity_name="test.sets"}"#, 1).await;
+    let call = act(&client, "e1");
+    let (mut stream, _) = function.crdt_activation().await;
+    stream.answer("", None).await;
+    reply_to(call).await;
+    let expected = [
+        ("activated_entities_total", 2),
+        ("passivated_entities_total", 1),
+        ("failed_entities_total", 0),
+        ("loaded_states_total", 1),
+        ("persisted_states_total", 1),
+        ("received_commands_total", 4),
+        ("stashed_commands_total", 2),
+        ("unstashed_commands_total", 2),
+        ("completed_commands_total", 4),
+        ("failed_commands_total", 1),
+        ("command_processing_time_seconds_count", 4),
+        ("command_total_time_seconds_count", 4),
+        ("persist_time_seconds_count", 1),
+        ("recovery_time_seconds_count", 2),
+    ];
+    for (name, value) in expected {
+        metric(&proxy, &format!(r#"crdt_{name}{{entity_name="test.sets"}}"#), value).await;
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cloudstate_proto::client_action::Action;
 use futures_util::{
     StreamExt,
     future::{AbortHandle, abortable},
@@ -25,22 +24,13 @@ pub(super) struct Clients {
 struct Client {
     responder: Responder,
     deadline: Instant,
-    since: Instant,
-    /// It had an answer.
-    heard: bool,
     /// It is gone, and the user function was told.
     cancelling: bool,
     watch: Option<AbortHandle>,
 }
 
-/// What became of a command, the first time its client hears of it.
-pub(super) struct FirstAnswer {
-    pub(super) since: Instant,
-    pub(super) failed: bool,
-}
-
 impl Clients {
-    pub(super) fn admit(&mut self, responder: Responder, now: Instant, deadline: Instant) -> Token {
+    pub(super) fn admit(&mut self, responder: Responder, deadline: Instant) -> Token {
         self.last_token += 1;
         let token = self.last_token;
         let watch = responder.is_streamed().then(|| {
@@ -49,33 +39,28 @@ impl Clients {
             watch
         });
         self.deadlines.insert((deadline, token));
-        let client = Client { responder, deadline, since: now, heard: false, cancelling: false, watch };
+        let client = Client { responder, deadline, cancelling: false, watch };
         self.clients.insert(token, client);
         token
     }
 
     /// The last answer of a command.
-    pub(super) fn answer(&mut self, token: Token, answer: Answer) -> Option<FirstAnswer> {
-        let client = self.clients.remove(&token)?;
+    pub(super) fn answer(&mut self, token: Token, answer: Answer) {
+        let Some(client) = self.clients.remove(&token) else { return };
         self.deadlines.remove(&(client.deadline, token));
         if let Some(watch) = &client.watch {
             watch.abort();
         }
-        let first = client.first(&answer);
         client.responder.answer(answer);
-        first
     }
 
     /// One answer of several.
-    pub(super) fn element(&mut self, token: Token, answer: Answer) -> Option<FirstAnswer> {
-        let client = self.clients.get_mut(&token)?;
-        let first = client.first(&answer);
-        client.heard = true;
+    pub(super) fn element(&mut self, token: Token, answer: Answer) {
+        let Some(client) = self.clients.get_mut(&token) else { return };
         if !client.cancelling {
             self.deadlines.remove(&(client.deadline, token));
         }
         client.responder.element(answer);
-        first
     }
 
     /// The time of a cancellation begins.
@@ -106,15 +91,5 @@ impl Clients {
     pub(super) fn expired(&mut self, now: Instant) -> Option<Token> {
         self.next_deadline().filter(|deadline| *deadline <= now)?;
         self.deadlines.pop_first().map(|(_, token)| token)
-    }
-}
-
-impl Client {
-    fn first(&self, answer: &Answer) -> Option<FirstAnswer> {
-        let failed = match answer {
-            Answer::Decided { action, .. } => matches!(action, Some(Action::Failure(_))),
-            Answer::Failed(_) => true,
-        };
-        (!self.heard).then_some(FirstAnswer { since: self.since, failed })
     }
 }

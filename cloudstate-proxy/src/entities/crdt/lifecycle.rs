@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 
 use cloudstate_proto::{
     Any, ClientAction, Command, Failure as WireFailure, StreamCancelled,
-    client_action::Action,
     crdt::{
         CrdtInit, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse, CrdtStreamIn, CrdtStreamOut,
         CrdtStreamedMessage, crdt_stream_in::Message as In, crdt_stream_out::Message as Out,
@@ -27,8 +26,12 @@ use super::{
     sent::{Caller, Sent, Unanswered},
 };
 use crate::{
-    code::Code, entities::stream::End, error_code::ErrorCode, routing::Failure, storage::StoredCrdt,
-    telemetry::trace_context::TraceContext,
+    code::Code,
+    entities::{observer::Observation, stream::End},
+    error_code::ErrorCode,
+    routing::Failure,
+    storage::StoredCrdt,
+    telemetry::{metrics::Volume, trace_context::TraceContext},
 };
 
 /// What happens to an entity.
@@ -99,15 +102,6 @@ pub(super) enum Output {
     Observed(Observation),
     /// The entity is dormant and nobody waits for it: forget it.
     Stop,
-}
-
-/// What the metrics count and the shell cannot see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Observation {
-    Activated,
-    Recovered,
-    Crashed,
-    Deactivated,
 }
 
 /// What one entity may take.
@@ -216,9 +210,7 @@ impl Lifecycle {
 
     /// What follows from the new state, whatever brought it about.
     fn go_on(&mut self, out: &mut Vec<Output>) {
-        if let Some(state) = self.replica.next_write() {
-            out.push(Output::Write(state));
-        }
+        self.replica.write(out);
         if self.replica.is_gone() {
             self.refuse_waiting(out);
         }
@@ -239,9 +231,11 @@ impl Lifecycle {
         if let Err(text) = self.admit(&command) {
             return out.push(Output::Answer(command.token, failed(ErrorCode::EntityBusy, text)));
         }
+        out.push(Output::Observed(Observation::CommandReceived(command.token)));
         match self.phase {
             Phase::Live => self.send_command(command, 0, out),
             phase => {
+                out.push(Output::Observed(Observation::CommandStashed(command.token)));
                 self.waiting.push_back(Waiting { command, resent: 0 });
                 if phase == Phase::Dormant {
                     self.activate(out);
@@ -277,6 +271,8 @@ impl Lifecycle {
             None => Ok(Replica::default()),
             Some(StoredCrdt::Deleted) => Ok(Replica::deleted()),
             Some(StoredCrdt::State(state)) => {
+                let volume = Volume { items: 1, bytes: state.value.len(), snapshot_bytes: None };
+                out.push(Output::Observed(Observation::Loaded(volume)));
                 Crdt::from_stored(&state).map(Replica::present).map_err(|error| error.to_string())
             }
         });
@@ -322,6 +318,7 @@ impl Lifecycle {
             streamed: command.streamed,
             metadata: command.context.to_metadata(),
         };
+        out.push(Output::Observed(Observation::CommandSent(command.token)));
         let id = self.sent.send(command, resent);
         out.push(send(In::Command(Command { id, ..message })));
     }
@@ -351,11 +348,12 @@ impl Lifecycle {
         if reply.streamed && !unanswered.command.streamed {
             return self.crash(&format!("Streamed reply to non streamed command {id}"), out);
         }
+        out.push(Output::Observed(Observation::ReplyReceived(unanswered.command.token)));
         let Some(changed) = self.change(reply.state_action, Some(id), now, out) else { return };
         let Some(Unanswered { command, caller, .. }) = self.sent.answered(id) else { return };
         let answer = decided(reply.client_action, reply.side_effects);
         // A failure ends the caller's stream, whatever else the reply says; and so does the end of everything.
-        let ended = !reply.streamed || is_failure(&answer) || self.completing || self.replica.is_deleted();
+        let ended = !reply.streamed || answer.is_failure() || self.completing || self.replica.is_deleted();
         if !ended {
             match caller {
                 Caller::Waits => self.sent.open(id, command.token),
@@ -411,7 +409,7 @@ impl Lifecycle {
         };
         let says_something = message.client_action.is_some() || !message.side_effects.is_empty();
         let answer = decided(message.client_action, message.side_effects);
-        let last = message.end_stream || is_failure(&answer);
+        let last = message.end_stream || answer.is_failure();
         if last {
             self.sent.close(id);
         }
@@ -440,10 +438,12 @@ impl Lifecycle {
     /// A command, or a client's stream, fails and the entity lives on.
     fn on_failure(&mut self, failure: WireFailure, out: &mut Vec<Output>) {
         let id = failure.command_id;
-        let unanswered = self.sent.answered(id);
-        let to = match unanswered {
+        let to = match self.sent.answered(id) {
             Some(sent) if sent.caller == Caller::TimedOut => return,
-            Some(sent) => Some(sent.command.token),
+            Some(sent) => {
+                out.push(Output::Observed(Observation::ReplyReceived(sent.command.token)));
+                Some(sent.command.token)
+            }
             None => self.sent.close(id).or_else(|| self.sent.cancelled(id)),
         };
         match to {
@@ -535,6 +535,7 @@ impl Lifecycle {
         for Unanswered { command, resent, caller } in unanswered.into_iter().rev() {
             match caller {
                 Caller::Waits if resent < MAX_RESENT => {
+                    out.push(Output::Observed(Observation::CommandStashed(command.token)));
                     self.waiting.push_front(Waiting { command, resent: resent + 1 });
                 }
                 Caller::Waits | Caller::Gone => {
@@ -677,10 +678,6 @@ fn send(message: In) -> Output {
 
 fn decided(action: Option<ClientAction>, side_effects: Vec<cloudstate_proto::SideEffect>) -> Answer {
     Answer::Decided { action: action.and_then(|ClientAction { action }| action), side_effects }
-}
-
-fn is_failure(answer: &Answer) -> bool {
-    matches!(answer, Answer::Decided { action: Some(Action::Failure(_)), .. })
 }
 
 fn failed(error: ErrorCode, text: impl Into<String>) -> Answer {

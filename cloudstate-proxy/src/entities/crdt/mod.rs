@@ -17,10 +17,7 @@ mod task;
 
 pub(super) use task::run;
 
-use super::Answer;
-
-/// Names a caller between the shell and the lifecycle.
-type Token = u64;
+use super::{Answer, Token};
 
 /// What callers are told when the entity crashes; the reference proxy's text.
 const TERMINATING: &str = "Entity terminating";

@@ -6,17 +6,16 @@
 
 use std::collections::VecDeque;
 
-use cloudstate_proto::{
-    Any,
-    crdt::{CrdtStateAction, crdt_state_action::Action},
-};
+use cloudstate_proto::crdt::{CrdtStateAction, crdt_state_action::Action};
 
 use super::{
     Answer, Token,
     data::{Crdt, Millis, Violation},
     lifecycle::Output,
 };
-use crate::{error_code::ErrorCode, routing::Failure};
+use crate::{
+    entities::observer::Observation, error_code::ErrorCode, routing::Failure, telemetry::metrics::Volume,
+};
 
 /// So many answers may wait for a write.
 const MAX_HELD: usize = 256;
@@ -29,8 +28,8 @@ pub(super) struct Replica {
     /// Changes since the state was read, and how many of them are stored.
     changes: u64,
     stored: u64,
-    /// A write is under way that stores so many of them.
-    writing: Option<u64>,
+    /// The write under way.
+    writing: Option<Writing>,
     /// In the order in which they may leave.
     held: VecDeque<Held>,
 }
@@ -43,6 +42,13 @@ enum State {
     Present(Crdt),
     /// For ever.
     Deleted,
+}
+
+#[derive(Debug)]
+struct Writing {
+    /// So many changes are stored by it.
+    changes: u64,
+    volume: Volume,
 }
 
 #[derive(Debug)]
@@ -143,19 +149,24 @@ impl Replica {
         self.release(out);
     }
 
-    /// What to write next, if anything: the whole state, or none for the tombstone.
-    pub(super) fn next_write(&mut self) -> Option<Option<Any>> {
+    /// Writes what is not stored yet, if nothing is being written: the whole state, or none for the tombstone.
+    pub(super) fn write(&mut self, out: &mut Vec<Output>) {
         if self.writing.is_some() || self.stored == self.changes {
-            return None;
+            return;
         }
-        self.writing = Some(self.changes);
-        Some(self.crdt().map(Crdt::to_stored))
+        let state = self.crdt().map(Crdt::to_stored);
+        let bytes = state.as_ref().map_or(0, |state| state.value.len());
+        let volume = Volume { items: 1, bytes, snapshot_bytes: None };
+        self.writing = Some(Writing { changes: self.changes, volume });
+        out.push(Output::Observed(Observation::Persisting));
+        out.push(Output::Write(state));
     }
 
     /// The write under way succeeded.
     pub(super) fn written(&mut self, out: &mut Vec<Output>) {
-        if let Some(changes) = self.writing.take() {
+        if let Some(Writing { changes, volume }) = self.writing.take() {
             self.stored = changes;
+            out.push(Output::Observed(Observation::Persisted(volume)));
         }
         self.release(out);
     }
@@ -171,7 +182,7 @@ impl Replica {
     /// Nothing more is written; who waits for the write under way still learns what became of it. Returns whose streams
     /// ended thereby before their time.
     pub(super) fn abandon(&mut self, out: &mut Vec<Output>) -> Vec<Token> {
-        self.give_up_after(self.writing.unwrap_or(self.stored));
+        self.give_up_after(self.writing.as_ref().map_or(self.stored, |writing| writing.changes));
         let told = self.held.partition_point(|held| held.after <= self.changes);
         self.fail(told, ErrorCode::EntityTerminated, super::TERMINATING, out)
     }

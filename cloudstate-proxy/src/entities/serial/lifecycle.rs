@@ -17,7 +17,7 @@ use cloudstate_proto::{Any, Command, Failure as WireFailure, client_action::Acti
 use super::kind::{FromFunction, Names, Reply, SerialKind};
 use crate::{
     code::Code,
-    entities::{Answer, stream::End},
+    entities::{Answer, Token, observer::Observation, stream::End},
     error_code::ErrorCode,
     routing::Failure,
     service_catalog::Method,
@@ -53,9 +53,6 @@ pub(crate) enum Input<K: SerialKind> {
     Drain,
 }
 
-/// Names a caller between the shell and the lifecycle.
-pub(crate) type Token = u64;
-
 /// A command on its way to the entity.
 #[derive(Clone, Debug)]
 pub(crate) struct Incoming {
@@ -90,23 +87,6 @@ pub(crate) enum Output<K: SerialKind> {
     Observed(Observation),
     /// The entity is dormant and nobody waits for it: forget it.
     Stop,
-}
-
-/// What the metrics count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Observation {
-    Activated,
-    Loaded(Volume),
-    Recovered,
-    CommandReceived,
-    CommandStashed(Token),
-    CommandUnstashed(Token),
-    CommandSent,
-    ReplyReceived,
-    CommandCompleted { failed: bool },
-    Persisted(Volume),
-    Crashed,
-    Deactivated,
 }
 
 /// The state machine.
@@ -197,7 +177,7 @@ impl<K: SerialKind> Lifecycle<K> {
             out.push(Output::Answer(command.token, Answer::failed(ErrorCode::EntityBusy, text)));
             return;
         }
-        out.push(Output::Observed(Observation::CommandReceived));
+        out.push(Output::Observed(Observation::CommandReceived(command.token)));
         if !self.is_idle() {
             out.push(Output::Observed(Observation::CommandStashed(command.token)));
         }
@@ -259,8 +239,7 @@ impl<K: SerialKind> Lifecycle<K> {
             return;
         };
         self.command_id += 1;
-        out.push(Output::Observed(Observation::CommandUnstashed(command.token)));
-        out.push(Output::Observed(Observation::CommandSent));
+        out.push(Output::Observed(Observation::CommandSent(command.token)));
         out.push(Output::Send(K::command(Command {
             entity_id: self.entity_id.as_ref().to_owned(),
             id: self.command_id,
@@ -306,7 +285,7 @@ impl<K: SerialKind> Lifecycle<K> {
                 return self.violation(K::TEXTS.unexpected_reply, &detail, out);
             }
         };
-        out.push(Output::Observed(Observation::ReplyReceived));
+        out.push(Output::Observed(Observation::ReplyReceived(token)));
         let (failed, restart) = match &action {
             Some(Action::Failure(failure)) => (true, failure.restart && K::RESTARTS),
             _ => (false, false),
@@ -316,6 +295,7 @@ impl<K: SerialKind> Lifecycle<K> {
             Some(changes) if !failed => {
                 let volume = K::volume_stored(&changes);
                 self.phase = Phase::Storing { token, answer, volume, then: AfterStoring::Continue };
+                out.push(Output::Observed(Observation::Persisting));
                 out.push(Output::Store { position: self.position, changes });
             }
             // A failed command keeps nothing. Changes beside a failure mean that the function's state is ahead of the
@@ -323,7 +303,6 @@ impl<K: SerialKind> Lifecycle<K> {
             // although the caller is told that the command failed).
             changes => {
                 out.push(Output::Answer(token, answer));
-                out.push(Output::Observed(Observation::CommandCompleted { failed }));
                 if restart || changes.is_some() {
                     return self.close(true, out);
                 }
@@ -354,7 +333,6 @@ impl<K: SerialKind> Lifecycle<K> {
                 self.fail_stash(&terminated::<K>(), out);
             }
         }
-        out.push(Output::Observed(Observation::CommandCompleted { failed }));
         match then {
             AfterStoring::Dormant => self.dormant(false, out),
             // The function's state is ahead of the store.
@@ -390,7 +368,6 @@ impl<K: SerialKind> Lifecycle<K> {
             } else {
                 let failure = Answer::failed(ErrorCode::UserFunctionGone, K::TEXTS.unexpected_termination);
                 out.push(Output::Answer(command.token, failure));
-                out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
             }
         }
         if self.draining {
@@ -421,7 +398,6 @@ impl<K: SerialKind> Lifecycle<K> {
         } else if matches!(&self.phase, Phase::Awaiting(command) if command.token == token) {
             // The function is stuck in this command: its stream is given up, the queue gets a new one.
             out.push(Output::Answer(token, Answer::Failed(failure)));
-            out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
             out.push(Output::Observed(Observation::Crashed));
             out.push(Output::Reset);
             self.dormant(false, out);
@@ -479,7 +455,6 @@ impl<K: SerialKind> Lifecycle<K> {
         match &self.phase {
             Phase::Awaiting(command) => {
                 out.push(Output::Answer(command.token, Answer::Failed(failure)));
-                out.push(Output::Observed(Observation::CommandCompleted { failed: true }));
                 self.fail_stash(&terminated::<K>(), out);
             }
             Phase::Storing { .. } => self.fail_stash(&terminated::<K>(), out),

@@ -23,11 +23,11 @@ use proptest::prelude::*;
 use super::{
     event_sourced::{self, Emitted},
     kind::SerialKind,
-    lifecycle::{Incoming, Input, Lifecycle, Output, Token},
+    lifecycle::{Incoming, Input, Lifecycle, Output},
     value,
 };
 use crate::{
-    entities::{Answer, stream::End},
+    entities::{Answer, Token, stream::End},
     error_code::ErrorCode,
     routing::Failure,
     service_catalog::{EntityKind, Method, Service},

@@ -1,30 +1,26 @@
 //! The shell around a lifecycle: it moves messages between mailbox, store and stream, and keeps time.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::{
     callers::Callers,
     kind::SerialKind,
-    lifecycle::{Incoming, Input, Lifecycle, Observation, Output, Token},
+    lifecycle::{Incoming, Input, Lifecycle, Output},
 };
 use crate::{
     entities::{
         Envelope, LiveEntity,
+        alarm::Alarm,
+        idleness::Idleness,
+        observer::Observer,
         stream::{Stream, StreamEvent, poll_optional},
     },
     error_code::ErrorCode,
     routing::Failure,
     storage::{BoxFuture, StoreError},
-    telemetry::metrics::EntityMetrics,
 };
-
-/// How long the user function may take to end a stream that we half-closed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Nothing is waited for longer without looking again.
-const FAR: Duration = Duration::from_secs(3600);
 
 /// Runs an entity until it has retired.
 pub(crate) async fn run<K: SerialKind>(mut entity: LiveEntity) {
@@ -38,32 +34,22 @@ pub(crate) async fn run<K: SerialKind>(mut entity: LiveEntity) {
 struct EntityTask<K: SerialKind> {
     entity: LiveEntity,
     lifecycle: Lifecycle<K>,
-    metrics: EntityMetrics,
-    passivate_after: Duration,
+    observer: Observer,
     callers: Callers,
     stream: Stream<K>,
     /// What the store was asked, mapped to the input it answers with; at most one thing at a time.
     store: Option<BoxFuture<Input<K>>>,
     /// The next thing is loaded when everything before it is on its way.
     next_load: Option<K::Load>,
-    closing_until: Option<Instant>,
-    idle_since: Instant,
-    times: Times,
-}
-
-/// When things began, for the metrics.
-struct Times {
-    activated: Instant,
-    sent: Instant,
-    reply: Instant,
-    stashed: HashMap<Token, Instant>,
+    idleness: Idleness,
+    alarm: Alarm,
 }
 
 enum Event<K: SerialKind> {
     Envelope(Envelope),
     Store(Input<K>),
     Stream(StreamEvent<K>),
-    Timer,
+    Alarm,
     CrowdedOut,
     Draining,
 }
@@ -77,25 +63,20 @@ impl<K: SerialKind> EntityTask<K> {
             Arc::clone(&entity.key.entity_id),
             environment.stash_size,
         );
-        let metrics = K::metrics(&environment.metrics, &entity.key.persistence_id);
-        let now = Instant::now();
         Self {
-            passivate_after: environment.passivate_after(service),
+            observer: Observer::new(K::metrics(&environment.metrics, &entity.key.persistence_id)),
+            idleness: Idleness::new(environment.passivate_after(service)),
             entity,
             lifecycle,
-            metrics,
             callers: Callers::default(),
             stream: Stream::default(),
             store: None,
             next_load: None,
-            closing_until: None,
-            idle_since: now,
-            times: Times { activated: now, sent: now, reply: now, stashed: HashMap::new() },
+            alarm: Alarm::new(),
         }
     }
 
     async fn run(mut self, first: Envelope) {
-        let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline()));
         let mut outputs = Vec::new();
         let mut event = Event::Envelope(first);
         loop {
@@ -109,22 +90,19 @@ impl<K: SerialKind> EntityTask<K> {
                 if stop && self.entity.retire() {
                     return;
                 }
-                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idle_since));
+                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idleness.since()));
             }
-            event = self.next_event(timer.as_mut()).await;
+            event = self.next_event().await;
         }
     }
 
     /// Waits for whatever happens first. Everything awaited here can be dropped and awaited again.
-    async fn next_event(&mut self, mut timer: Pin<&mut Sleep>) -> Event<K> {
+    async fn next_event(&mut self) -> Event<K> {
         self.load_next();
         let deadline = self.deadline();
-        // A later deadline than the armed one needs no new timer: when that fires it is armed again.
-        if timer.is_elapsed() || deadline < timer.deadline() {
-            timer.as_mut().reset(deadline);
-        }
+        self.alarm.set(deadline);
         let idle = self.lifecycle.is_idle();
-        let Self { entity, stream, store, .. } = self;
+        let Self { entity, stream, store, alarm, .. } = self;
         let LiveEntity { mailbox, draining, usage, .. } = entity;
         let drained = *draining.borrow();
         // Nothing may be sent to a stream that is known to be over, so what leads to that waits for its end.
@@ -132,7 +110,7 @@ impl<K: SerialKind> EntityTask<K> {
         tokio::select! {
             biased;
             // First, so that a stream that never falls silent cannot outlast its time.
-            () = timer => Event::Timer,
+            () = alarm.rings() => Event::Alarm,
             event = stream.next(true) => Event::Stream(event),
             input = poll_optional(store), if !ending => Event::Store(input),
             Some(envelope) = mailbox.recv(), if !ending => Event::Envelope(envelope),
@@ -143,10 +121,9 @@ impl<K: SerialKind> EntityTask<K> {
 
     /// What an event means to the lifecycle.
     fn input(&mut self, event: Event<K>) -> Option<Input<K>> {
-        self.idle_since = match event {
-            Event::Timer => self.idle_since,
-            _ => Instant::now(),
-        };
+        if !matches!(event, Event::Alarm) {
+            self.idleness.begin_anew();
+        }
         match event {
             Event::Envelope(envelope) => Some(self.admit(envelope)),
             Event::Store(input) => {
@@ -154,7 +131,7 @@ impl<K: SerialKind> EntityTask<K> {
                 Some(input)
             }
             Event::Stream(event) => self.stream_input(event),
-            Event::Timer => self.expired(),
+            Event::Alarm => self.expired(),
             Event::CrowdedOut => Some(Input::IdleTimeout),
             Event::Draining => Some(Input::Drain),
         }
@@ -163,9 +140,8 @@ impl<K: SerialKind> EntityTask<K> {
     fn admit(&mut self, envelope: Envelope) -> Input<K> {
         let Envelope { method, payload, context, responder } = envelope;
         let environment = self.entity.environment();
-        self.passivate_after = environment.passivate_after(&method.service);
-        let deadline = after(Instant::now(), environment.relay_timeout);
-        let token = self.callers.admit(responder, deadline);
+        self.idleness.set_passivate_after(environment.passivate_after(&method.service));
+        let token = self.callers.admit(responder, environment.relay_deadline());
         Input::Command(Incoming { token, method, payload, context, resends: 0 })
     }
 
@@ -187,29 +163,25 @@ impl<K: SerialKind> EntityTask<K> {
     fn expired(&mut self) -> Option<Input<K>> {
         let now = Instant::now();
         if let Some(token) = self.callers.expired(now) {
-            let waits = self.stream.is_opening();
-            let unreachable = waits.then(|| self.entity.environment().pool.unreachable().to_string());
+            let unreachable = self.stream.unreachable(self.entity.environment());
             return Some(Input::TimedOut { token, unreachable });
         }
-        if self.closing_until.is_some_and(|until| until <= now) {
+        if self.stream.closing_until().is_some_and(|until| until <= now) {
             return Some(Input::CloseTimedOut);
         }
-        let idle = self.lifecycle.is_idle() && after(self.idle_since, self.passivate_after) <= now;
+        let idle = self.lifecycle.is_idle() && self.idleness.deadline() <= now;
         idle.then_some(Input::IdleTimeout)
     }
 
     /// The next moment at which [`Self::expired`] may find something.
-    fn deadline(&mut self) -> Instant {
-        let idle = after(self.idle_since, self.passivate_after);
-        let far = self.idle_since + FAR;
-        let own = self.closing_until.unwrap_or(if self.lifecycle.is_idle() { idle } else { far });
-        self.callers.next_deadline().map_or(own, |deadline| deadline.min(own))
+    fn deadline(&mut self) -> Option<Instant> {
+        let idle = self.lifecycle.is_idle().then(|| self.idleness.deadline());
+        [self.callers.next_deadline(), self.stream.closing_until(), idle].into_iter().flatten().min()
     }
 
     fn carry_out(&mut self, output: Output<K>) {
         match output {
             Output::OpenStream => {
-                self.closing_until = None;
                 // What the stream before it asked to load would be taken for this one's. A write cannot be under way: the
                 // lifecycle waits for it whatever happens.
                 self.store = None;
@@ -219,7 +191,6 @@ impl<K: SerialKind> EntityTask<K> {
             Output::Send(message) => self.stream.send(message),
             Output::HalfClose => {
                 self.next_load = None;
-                self.closing_until = Some(Instant::now() + CLOSE_TIMEOUT);
                 self.stream.half_close();
             }
             Output::Reset => self.stream = Stream::default(),
@@ -231,15 +202,12 @@ impl<K: SerialKind> EntityTask<K> {
                 }));
             }
             Output::Answer(token, answer) => {
-                self.times.stashed.remove(&token);
+                self.observer.answered(token, &answer);
                 self.callers.answer(token, answer);
             }
             Output::Report(text) => self.entity.environment().reporter.report(text),
-            Output::Observed(observation) => self.observe(observation),
-            Output::Stop => {
-                self.closing_until = None;
-                self.next_load = None;
-            }
+            Output::Observed(observation) => self.observer.observe(observation),
+            Output::Stop => self.next_load = None,
         }
     }
 
@@ -254,43 +222,6 @@ impl<K: SerialKind> EntityTask<K> {
             }));
         }
     }
-
-    fn observe(&mut self, observation: Observation) {
-        let now = Instant::now();
-        let (metrics, times) = (&self.metrics, &mut self.times);
-        match observation {
-            Observation::Activated => {
-                times.activated = now;
-                metrics.activated();
-            }
-            Observation::Loaded(volume) => metrics.loaded(volume),
-            Observation::Recovered => metrics.recovered(now - times.activated),
-            Observation::CommandReceived => metrics.command_received(),
-            Observation::CommandStashed(token) => {
-                times.stashed.insert(token, now);
-                metrics.command_stashed();
-            }
-            Observation::CommandUnstashed(token) => {
-                if let Some(stashed) = times.stashed.remove(&token) {
-                    metrics.command_unstashed(now - stashed);
-                }
-            }
-            Observation::CommandSent => times.sent = now,
-            Observation::ReplyReceived => {
-                times.reply = now;
-                metrics.command_processed(now - times.sent);
-            }
-            Observation::CommandCompleted { failed } => metrics.command_completed(now - times.sent, failed),
-            Observation::Persisted(volume) => metrics.persisted(now - times.reply, volume),
-            Observation::Crashed => metrics.crashed(),
-            Observation::Deactivated => metrics.deactivated(now - times.activated),
-        }
-    }
-}
-
-/// A time that no clock can show is just far away.
-fn after(start: Instant, wait: Duration) -> Instant {
-    start.checked_add(wait).unwrap_or(start + 24 * 365 * FAR)
 }
 
 fn not_stored<K: SerialKind>(error: &StoreError) -> Failure {
