@@ -45,7 +45,8 @@ pub struct Settings {
     pub stash_size: usize,
     /// How many entities may be in memory.
     pub max_entities: usize,
-    /// How many connections to the user function there may be, each with at most 100 streams.
+    /// How many connections to the user function there may be, each with at most 100 streams. A quarter as many more carry
+    /// calls with streams of requests.
     pub max_connections: usize,
     /// How often an event or message is delivered to a consumer that fails, before it becomes a dead letter.
     pub delivery_attempts: usize,
@@ -367,8 +368,8 @@ const MAX_CONNECTIONS: Setting = Setting {
     properties: &[],
     default: "1024",
     topic: LIMITS,
-    meaning: "How many connections to the user function there may be, each with up to 100 entities or calls of actions; \
-              more entities and calls wait",
+    meaning: "How many connections to the user function there may be, each with up to 100 entities or calls of actions, \
+              and a quarter as many more for calls with streams of requests; what finds no place waits",
 };
 
 const STRICT_PROTOCOL_VERSION: Setting = Setting {

@@ -10,17 +10,13 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::{sync::oneshot, time::Instant};
 use tonic::{Status, Streaming};
 
-use super::{
-    Invocation, Payloads,
-    commands::{Ends, commands},
-    path::path,
-};
+use super::{Invocation, Payloads, commands::commands, path::path};
 use crate::{
     code::Code,
     entities::{Answer, Environment},
     error_code::ErrorCode,
     routing::{BoxStream, Failure},
-    user_function::{ActionCall, Unreachable},
+    user_function::{ActionCall, Lane, Unreachable, Unsent},
 };
 
 /// How often a call is sent that proves not to have been.
@@ -86,14 +82,12 @@ async fn next_answer(progress: Progress) -> Option<(Answer, Progress)> {
     answer.unwrap_or_else(|failure| Some((Answer::Failed(failure), Progress::Over)))
 }
 
-/// A call that has been sent.
+/// A call that has been sent. Dropped before its end, it is cancelled.
 struct Call {
     place: ActionCall,
     responses: Streaming<ActionResponse>,
     /// Tells of a client that breaks its stream of requests.
     broken: oneshot::Receiver<Failure>,
-    /// Dropped, it cancels what the client still sends.
-    _over: oneshot::Sender<()>,
 }
 
 impl Call {
@@ -103,9 +97,10 @@ impl Call {
         mut invocation: Invocation,
         deadline: Instant,
     ) -> Result<Self, Failure> {
+        let lane = if invocation.method.client_streaming { Lane::Requests } else { Lane::Main };
         let mut attempt = 1;
         loop {
-            let place = environment.pool.action_call(deadline).await.map_err(unreachable)?;
+            let place = environment.pool.action_call(lane, deadline).await.map_err(unreachable)?;
             let again = invocation.again().filter(|_| attempt < ATTEMPTS);
             match (Self::open_on(place, invocation).await, again) {
                 (Err(Unopened::Unsent), Some(again)) => invocation = again,
@@ -121,17 +116,16 @@ impl Call {
         let Invocation { method, payloads, metadata } = invocation;
         let path = path(&method);
         let (tell_broken, mut broken) = oneshot::channel();
-        let (tell_over, over) = oneshot::channel();
-        let commands = commands(method, payloads, metadata, Ends { broken: tell_broken, over });
+        let commands = commands(method, payloads, metadata, tell_broken);
         let opened = tokio::select! {
             biased;
             failure = told(&mut broken) => return Err(Unopened::Failed(failure)),
             opened = place.open(path, commands) => opened,
         };
         match opened {
-            Ok(responses) => Ok(Self { place, responses, broken, _over: tell_over }),
+            Ok(responses) => Ok(Self { place, responses, broken }),
             Err(status) if was_not_sent(&status) => Err(Unopened::Unsent),
-            Err(status) => Err(Unopened::Failed(failure(&place, status).await)),
+            Err(status) => Err(Unopened::Failed(failure(&place, status))),
         }
     }
 
@@ -162,7 +156,7 @@ impl Call {
         };
         match response {
             Ok(response) => Ok(response.map(|response| answer(response, self.place.status_codes()))),
-            Err(status) => Err(failure(&self.place, status).await),
+            Err(status) => Err(failure(&self.place, status)),
         }
     }
 }
@@ -223,19 +217,19 @@ fn gone() -> Failure {
 
 /// What a status means to the client. One of the action's own making is passed on; one that our side made up says
 /// how the connection broke, which is no client's business.
-async fn failure(place: &ActionCall, status: Status) -> Failure {
-    if status.source().is_some() && !place.is_open().await {
+fn failure(place: &ActionCall, status: Status) -> Failure {
+    if status.source().is_some() && !place.is_open() {
         return gone();
     }
     let code = u32::try_from(status.code() as i32).ok().and_then(Code::from_number);
     Failure::passed_on(Some(code.unwrap_or(Code::Internal)), status.message())
 }
 
-/// Whether the connection was lost before the request was written.
+/// Whether the connection was lost before the request was sent.
 fn was_not_sent(status: &Status) -> bool {
     let mut source = status.source();
     while let Some(error) = source {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+        if error.is::<Unsent>() {
             return true;
         }
         source = error.source();

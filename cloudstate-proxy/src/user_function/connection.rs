@@ -1,38 +1,48 @@
 //! One HTTP/2 connection to the user function, in clear text with prior knowledge.
 //!
-//! We drive the connection ourselves instead of taking tonic's channel, because two things must be known that a
-//! channel hides: how many streams are open on it, and when it is lost.
+//! We drive the connection ourselves instead of taking tonic's channel, because things must be known that a channel
+//! hides: how many streams may be open on it, when it is lost, and when a peer stops reading.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use bytes::Bytes;
+use h2::{Ping, PingPong, client::SendRequest};
 use http::{Request, Response, Uri};
-use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{
-    net::TcpStream,
-    sync::{mpsc, oneshot, watch},
-};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{net::TcpStream, sync::watch};
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::{pool::STREAMS_PER_CONNECTION, settings_frame::SettingsTap};
+use super::{
+    exchange::{ResponseBody, Traffic, exchange},
+    pool::STREAMS_PER_CONNECTION,
+    settings_frame::SettingsTap,
+};
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A silent peer is asked this often, and given up when it does not answer for as long as below.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A peer that was sent something and says nothing for so long is asked whether it is there, and given up when it does
+/// not answer for as long as below. It is not asked more often than that: many servers end connections whose clients
+/// ask without a reason.
+const SILENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// When its machine is asked, which costs nothing and is the only sign of life of an idle connection.
+const KEEP_ALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
 
 /// What the user function may send on one stream before we have read it.
 const STREAM_WINDOW: u32 = 128 * 1024;
 /// What it may send on all: enough that streams whose clients read slowly leave room for every other.
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS_PER_CONNECTION as u32;
+/// The most that the headers of a response may take.
+const MAX_HEADER_LIST: u32 = 16 * 1024;
 
 /// How to reach the user function.
 #[derive(Clone, Debug)]
@@ -44,12 +54,11 @@ pub(crate) struct Dial {
 /// A live connection; clones share it.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    sender: http2::SendRequest<Body>,
+    sender: SendRequest<Bytes>,
     origin: Uri,
     max_streams: usize,
     closed: watch::Receiver<bool>,
-    /// Makes the driver look at the connection, which answers if that still takes requests.
-    look: mpsc::Sender<oneshot::Sender<()>>,
+    traffic: Arc<Traffic>,
 }
 
 impl Dial {
@@ -68,33 +77,25 @@ impl Dial {
     async fn handshake(&self) -> io::Result<Connection> {
         let tcp = TcpStream::connect(&self.authority).await?;
         tcp.set_nodelay(true)?;
+        SockRef::from(&tcp).set_tcp_keepalive(&KEEP_ALIVE)?;
         let (tap, max_streams) = SettingsTap::new(tcp);
-        let (sender, mut driver) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW)
+        let (sender, mut driver) = h2::client::Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .handshake(TokioIo::new(tap))
+            .max_header_list_size(MAX_HEADER_LIST)
+            .handshake(tap)
             .await
             .map_err(io::Error::other)?;
+        let traffic = Arc::<Traffic>::default();
         let (lost, closed) = watch::channel(false);
-        let (look, mut looks) = mpsc::channel::<oneshot::Sender<()>>(1);
+        let silent = silence(driver.ping_pong(), Arc::clone(&traffic));
         tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    biased;
-                    end = &mut driver => {
-                        if let Err(error) = end {
-                            tracing::debug!(%error, "connection to the user function lost");
-                        }
-                        break;
-                    }
-                    Some(looked) = looks.recv() => {
-                        let _ = looked.send(());
-                    }
-                }
+            tokio::select! {
+                end = driver => if let Err(error) = end {
+                    tracing::debug!(%error, "connection to the user function lost");
+                },
+                () = silent => tracing::debug!("the user function is silent, its connection is given up"),
             }
             lost.send_replace(true);
         });
@@ -103,7 +104,27 @@ impl Dial {
             io::Error::new(io::ErrorKind::ConnectionAborted, text)
         })?;
         let max_streams = usize::try_from(max_streams).unwrap_or(usize::MAX).max(1);
-        Ok(Connection { sender, origin: self.origin.clone(), max_streams, closed, look })
+        Ok(Connection { sender, origin: self.origin.clone(), max_streams, closed, traffic })
+    }
+}
+
+/// Resolves when the peer does not answer any more.
+async fn silence(pings: Option<PingPong>, traffic: Arc<Traffic>) {
+    let Some(mut pings) = pings else { return std::future::pending().await };
+    let mut asked = traffic.sent();
+    loop {
+        let received = traffic.received();
+        tokio::time::sleep(SILENCE).await;
+        if traffic.received() != received || traffic.sent() == asked {
+            continue;
+        }
+        asked = traffic.sent();
+        match tokio::time::timeout(ANSWER_TIMEOUT, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            // The connection has ended, which its driver knows best.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
     }
 }
 
@@ -118,14 +139,18 @@ impl Connection {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        *self.closed.borrow() || self.sender.is_closed()
+        *self.closed.borrow()
     }
 
-    /// Whether the connection takes new requests. A peer that is about to go finishes the old ones, and the driver
-    /// notices that only when it looks.
-    pub(crate) async fn is_open(&self) -> bool {
-        let (looked, seen) = oneshot::channel();
-        self.look.send(looked).await.is_ok() && seen.await.is_ok()
+    /// Whether the connection takes new requests. A peer that is about to go finishes the old ones.
+    pub(crate) fn is_open(&self) -> bool {
+        let ready = self.sender.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
+        !self.is_closed() && matches!(ready, Poll::Ready(Ok(())))
+    }
+
+    /// Whether the peer left a request unread until it was given up, so that others may have no room.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.traffic.is_stalled()
     }
 
     /// Resolves when the connection is lost.
@@ -135,16 +160,29 @@ impl Connection {
     }
 }
 
-impl Service<Request<Body>> for Connection {
-    type Response = Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+/// The peer cannot have seen the request.
+#[derive(Debug, thiserror::Error)]
+#[error("the request was not sent: {0}")]
+pub(crate) struct Unsent(#[source] h2::Error);
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.sender.poll_ready(cx)
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+impl Service<Request<Body>> for Connection {
+    type Response = Response<ResponseBody>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.sender.poll_ready(context).map_err(|error| Unsent(error).into())
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.sender.send_request(request))
+        let (head, body) = request.into_parts();
+        let sent = self.sender.send_request(Request::from_parts(head, ()), false).map_err(Unsent);
+        let traffic = Arc::clone(&self.traffic);
+        Box::pin(async move {
+            let (response, stream) = sent?;
+            Ok(exchange(body, stream, response, traffic).await?)
+        })
     }
 }

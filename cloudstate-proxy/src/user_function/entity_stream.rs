@@ -62,7 +62,7 @@ impl<P: EntityProtocol> EntityStream<P> {
         // A process that stops gracefully says so on the connection, perhaps after it ended the stream, and keeps the
         // connection for its other streams.
         let gone = async {
-            while connection.is_open().await {
+            while connection.is_open() {
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
         };

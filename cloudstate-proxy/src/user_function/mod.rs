@@ -6,15 +6,15 @@ mod discovery;
 mod entity_protocol;
 mod entity_stream;
 mod error_report;
+mod exchange;
 mod extensions;
 mod pool;
 mod settings_frame;
 
-pub(crate) use codec::Cancelled;
-pub(crate) use connection::{Connection, Dial};
+pub(crate) use connection::{Connection, Dial, Unsent};
 pub(crate) use discovery::{Discovered, discover};
 pub(crate) use entity_protocol::{Crdt, EntityProtocol, EventSourced, Value};
 pub(crate) use entity_stream::EntityStream;
 pub(crate) use error_report::ErrorReporter;
 pub(crate) use extensions::Extensions;
-pub(crate) use pool::{ActionCall, Pool, PoolLimits, Unreachable};
+pub(crate) use pool::{ActionCall, Lane, Pool, PoolLimits, Unreachable};

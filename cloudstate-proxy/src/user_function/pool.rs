@@ -1,4 +1,8 @@
 //! Streams and calls, spread over connections.
+//!
+//! A peer may give all streams of a connection together no more room than one of them. Then an action that does not read
+//! the stream of requests it was sent stops whatever shares its connection. So such calls have connections of their own,
+//! each one as long as there are not too many.
 
 use std::{
     sync::{
@@ -18,15 +22,27 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, client::Grpc};
 
-use super::{
-    Connection, Dial, EntityProtocol, EntityStream, Extensions,
-    codec::{ActionCodec, Cancelled, SmallBufferCodec},
-};
+use super::{Connection, Dial, EntityProtocol, EntityStream, Extensions, codec::SmallBufferCodec};
 
 /// What any HTTP/2 server must be assumed to allow on one connection; one that allows less says so.
 pub(super) const STREAMS_PER_CONNECTION: usize = 100;
 /// Messages that may wait to be written to one stream.
 const OUTBOUND_MESSAGES: usize = 16;
+/// So many connections for streams of requests stay open with nothing to carry.
+const SPARE_CONNECTIONS: usize = 4;
+
+/// What a connection carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Entities, and calls with one request.
+    Main,
+    /// Calls with streams of requests.
+    Requests,
+}
+
+impl Lane {
+    const COUNT: usize = 2;
+}
 
 /// Opens streams and lends connections: at most [`STREAMS_PER_CONNECTION`] on one connection, and no more connections
 /// than the settings allow. Who finds no room, or no user function, waits.
@@ -35,9 +51,9 @@ pub(crate) struct Pool {
     limits: PoolLimits,
     /// What the user function agreed to.
     extensions: Mutex<Extensions>,
-    connections: Mutex<Connections>,
-    /// Told of every place that gets free.
-    freed: Arc<Notify>,
+    connections: Arc<Mutex<Connections>>,
+    /// Told of every place that gets free in a lane.
+    freed: [Arc<Notify>; Lane::COUNT],
     /// Whoever holds it may connect; the others wait for what comes of it.
     dialing: tokio::sync::Mutex<Backoff>,
 }
@@ -45,6 +61,7 @@ pub(crate) struct Pool {
 /// The bounds of a [`Pool`].
 #[derive(Clone, Debug)]
 pub(crate) struct PoolLimits {
+    /// Of the main lane; a quarter as many more are for streams of requests.
     pub(crate) max_connections: usize,
     pub(crate) max_message_size: usize,
     pub(crate) backoff_min: Duration,
@@ -62,6 +79,7 @@ struct Connections {
 
 struct Pooled {
     connection: Connection,
+    lane: Lane,
     streams: Arc<AtomicUsize>,
     since: Instant,
 }
@@ -82,8 +100,8 @@ impl Pool {
             dial,
             limits,
             extensions: Mutex::default(),
-            connections: Mutex::default(),
-            freed: Arc::default(),
+            connections: Arc::default(),
+            freed: Default::default(),
             dialing: tokio::sync::Mutex::new(Backoff { pause, not_before: None, connected: true }),
         }
     }
@@ -100,7 +118,7 @@ impl Pool {
     /// Opens a stream for an entity. Waits as long as there is no user function, or no room: the caller keeps the time,
     /// and asks [`Self::unreachable`] what it waited for.
     pub(crate) async fn open<P: EntityProtocol>(&self) -> EntityStream<P> {
-        let place = self.place().await;
+        let place = self.place(Lane::Main).await;
         let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES);
         let extensions = self.extensions();
         let messages = ReceiverStream::new(messages).map(move |mut message| {
@@ -127,21 +145,25 @@ impl Pool {
     /// # Errors
     ///
     /// There was none until `deadline`.
-    pub(crate) async fn action_call(&self, deadline: Instant) -> Result<ActionCall, Unreachable> {
-        let place = tokio::time::timeout_at(deadline, self.place()).await;
+    pub(crate) async fn action_call(&self, lane: Lane, deadline: Instant) -> Result<ActionCall, Unreachable> {
+        let place = tokio::time::timeout_at(deadline, self.place(lane)).await;
         Ok(ActionCall {
-            place: place.map_err(|_| self.unreachable())?,
+            place: place.map_err(|_| self.unreachable_in(lane))?,
             max_message_size: self.limits.max_message_size,
             extensions: self.extensions(),
         })
     }
 
-    /// What those wait for who wait for a stream or a call.
+    /// What those wait for who wait for an entity stream.
     pub(crate) fn unreachable(&self) -> Unreachable {
+        self.unreachable_in(Lane::Main)
+    }
+
+    fn unreachable_in(&self, lane: Lane) -> Unreachable {
         let connections = self.connections();
         match &connections.unreachable {
             Some(reason) => Unreachable::Away(reason.clone()),
-            None if connections.open.len() < self.limits.max_connections => {
+            None if connections.of(lane).count() < self.limits.connections(lane) => {
                 Unreachable::Away("the connection was not made in time".to_owned())
             }
             None => Unreachable::Busy,
@@ -149,29 +171,29 @@ impl Pool {
     }
 
     /// A place on a connection that takes new streams.
-    async fn place(&self) -> Place {
+    async fn place(&self, lane: Lane) -> Place {
         loop {
-            let place = match self.free_place() {
+            let place = match self.free_place(lane) {
                 Some(place) => place,
-                None => self.next_place().await,
+                None => self.next_place(lane).await,
             };
-            if place.connection.is_open().await {
+            if place.connection.is_open() {
                 return place;
             }
             self.connections().forget(&place, self.limits.backoff_max);
         }
     }
 
-    async fn next_place(&self) -> Place {
+    async fn next_place(&self, lane: Lane) -> Place {
         loop {
-            let mut freed = std::pin::pin!(self.freed.notified());
+            let mut freed = std::pin::pin!(self.freed[lane as usize].notified());
             // From here on nothing that gets free is missed.
             freed.as_mut().enable();
-            if let Some(place) = self.free_place() {
+            if let Some(place) = self.free_place(lane) {
                 return place;
             }
-            if self.connections().open.len() < self.limits.max_connections {
-                self.connect().await;
+            if self.connections().of(lane).count() < self.limits.connections(lane) {
+                self.connect(lane).await;
             } else {
                 freed.await;
             }
@@ -179,17 +201,20 @@ impl Pool {
     }
 
     /// The place on the connection with the fewest streams, if one has room.
-    fn free_place(&self) -> Option<Place> {
+    fn free_place(&self, lane: Lane) -> Option<Place> {
         let mut connections = self.connections();
-        connections.forget_closed(self.limits.backoff_max);
-        let with_room = connections.open.iter().filter(|pooled| pooled.load() < pooled.limit());
-        with_room.min_by_key(|pooled| pooled.load()).map(|pooled| Place::take(pooled, &self.freed))
+        connections.forget_lost(self.limits.backoff_max);
+        let may_connect = connections.of(lane).count() < self.limits.connections(lane);
+        let emptiest = connections.of(lane).min_by_key(|pooled| pooled.load())?;
+        let limit = if lane == Lane::Requests && may_connect { 1 } else { emptiest.limit() };
+        let has_room = emptiest.load() < limit;
+        has_room.then(|| Place::take(emptiest, &self.connections, &self.freed[lane as usize]))
     }
 
     /// Makes one attempt to add a connection, unless somebody else just did.
-    async fn connect(&self) {
+    async fn connect(&self, lane: Lane) {
         let mut backoff = self.dialing.lock().await;
-        if self.free_place().is_some() {
+        if self.free_place(lane).is_some() {
             return;
         }
         let lost_early = std::mem::take(&mut self.connections().lost_early);
@@ -200,25 +225,44 @@ impl Pool {
         match connected {
             Ok(connection) => {
                 connections.unreachable = None;
-                connections.open.push(Pooled { connection, streams: Arc::default(), since: Instant::now() });
+                let (streams, since) = (Arc::default(), Instant::now());
+                connections.open.push(Pooled { connection, lane, streams, since });
             }
             Err(error) => connections.unreachable = Some(error.to_string()),
         }
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        // Nothing that runs under the lock can leave the list half-changed.
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connections)
+    }
+}
+
+fn lock(connections: &Mutex<Connections>) -> MutexGuard<'_, Connections> {
+    // Nothing that runs under the lock can leave the list half-changed.
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PoolLimits {
+    fn connections(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Main => self.max_connections,
+            Lane::Requests => self.max_connections.div_ceil(4),
+        }
     }
 }
 
 impl Connections {
-    fn forget_closed(&mut self, early: Duration) {
+    fn of(&self, lane: Lane) -> impl Iterator<Item = &Pooled> {
+        self.open.iter().filter(move |pooled| pooled.lane == lane)
+    }
+
+    /// Forgets what takes no new streams. A connection that is there still goes on with those it has.
+    fn forget_lost(&mut self, early: Duration) {
         let Self { open, lost_early, .. } = self;
         open.retain(|pooled| {
             let closed = pooled.connection.is_closed();
             *lost_early |= closed && pooled.since.elapsed() < early;
-            !closed
+            !closed && !pooled.connection.is_stalled()
         });
     }
 
@@ -228,6 +272,16 @@ impl Connections {
         if let Some(at) = at {
             self.lost_early |= self.open.swap_remove(at).since.elapsed() < early;
         }
+    }
+
+    /// Closes connections for streams of requests that carry nothing, but for a few.
+    fn close_spare(&mut self) {
+        let mut spare = 0;
+        self.open.retain(|pooled| {
+            let is_spare = pooled.lane == Lane::Requests && pooled.load() == 0;
+            spare += usize::from(is_spare);
+            !is_spare || spare <= SPARE_CONNECTIONS
+        });
     }
 }
 
@@ -268,21 +322,31 @@ impl Backoff {
 /// One of the streams that a connection may have; free again when it is dropped.
 pub(super) struct Place {
     pub(super) connection: Connection,
+    lane: Lane,
     streams: Arc<AtomicUsize>,
+    connections: Arc<Mutex<Connections>>,
     freed: Arc<Notify>,
 }
 
 impl Place {
-    fn take(pooled: &Pooled, freed: &Arc<Notify>) -> Self {
+    fn take(pooled: &Pooled, connections: &Arc<Mutex<Connections>>, freed: &Arc<Notify>) -> Self {
         pooled.streams.fetch_add(1, Ordering::Relaxed);
-        let (connection, streams) = (pooled.connection.clone(), Arc::clone(&pooled.streams));
-        Self { connection, streams, freed: Arc::clone(freed) }
+        Self {
+            connection: pooled.connection.clone(),
+            lane: pooled.lane,
+            streams: Arc::clone(&pooled.streams),
+            connections: Arc::clone(connections),
+            freed: Arc::clone(freed),
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.streams.fetch_sub(1, Ordering::Relaxed);
+        if self.lane == Lane::Requests {
+            lock(&self.connections).close_spare();
+        }
         self.freed.notify_one();
     }
 }
@@ -299,15 +363,15 @@ impl ActionCall {
     pub(crate) async fn open(
         &self,
         path: PathAndQuery,
-        commands: impl Stream<Item = Result<ActionCommand, Cancelled>> + Send + 'static,
+        commands: impl Stream<Item = ActionCommand> + Send + 'static,
     ) -> Result<Streaming<ActionResponse>, Status> {
         let connection = self.place.connection.clone();
         let origin = connection.origin();
         let mut grpc = Grpc::with_origin(connection, origin).max_decoding_message_size(self.max_message_size);
         // The error that has the reason as its source, for whoever asks whether the call was sent.
-        grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        grpc.ready().await.map_err(Status::from_error)?;
         let request = request(commands, self.extensions);
-        Ok(grpc.streaming(request, path, ActionCodec).await?.into_inner())
+        Ok(grpc.streaming(request, path, SmallBufferCodec::default()).await?.into_inner())
     }
 
     /// Whether field 4 of a failure means something.
@@ -316,8 +380,8 @@ impl ActionCall {
     }
 
     /// Whether the connection takes new calls; no: what just failed, failed because the user function goes away.
-    pub(crate) async fn is_open(&self) -> bool {
-        self.place.connection.is_open().await
+    pub(crate) fn is_open(&self) -> bool {
+        self.place.connection.is_open()
     }
 }
 

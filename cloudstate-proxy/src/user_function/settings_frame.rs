@@ -1,7 +1,7 @@
 //! What a server says before anything else: how many streams it allows on a connection.
 //!
-//! The HTTP/2 library keeps to that limit, but does not tell it: a request beyond it just waits. A pool must know, so
-//! that it opens another connection instead.
+//! The HTTP/2 library keeps to that limit, but does not tell when it has heard it: a request beyond it just waits. A pool
+//! must know before the first request, so that it opens another connection instead.
 
 use std::{
     io,

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -38,6 +39,8 @@ pub(crate) struct ActionCall {
     pub(crate) is_stateless_function: bool,
     /// What the proxy said of extensions.
     pub(crate) extensions: Option<String>,
+    /// The proxy's end of the connection that carries it.
+    pub(crate) connection: SocketAddr,
     commands: Pin<Box<dyn Stream<Item = Result<ActionCommand, Status>> + Send>>,
     responses: mpsc::UnboundedSender<Result<ActionResponse, Status>>,
     /// How many responses have been taken to be sent.
@@ -147,6 +150,7 @@ impl Actions {
             rpc,
             is_stateless_function: request.extensions().get::<IsStatelessFunction>().is_some(),
             extensions: extensions.map(|list| list.to_str().unwrap().to_owned()),
+            connection: request.remote_addr().unwrap(),
             commands: commands(request.into_inner()),
             responses,
             taken: Arc::default(),

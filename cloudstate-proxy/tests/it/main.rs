@@ -47,3 +47,4 @@ mod shutdown;
 mod status_codes;
 mod streaming;
 mod trace_context;
+mod unread;

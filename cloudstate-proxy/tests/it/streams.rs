@@ -1,7 +1,7 @@
 //! A client's call with streams of requests and replies.
 
 use std::{
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -36,6 +36,7 @@ pub(crate) struct StreamedCall {
     pub(crate) taken: Arc<AtomicUsize>,
     /// The response headers, once they have been waited for.
     pub(crate) headers: MetadataMap,
+    socket: std::net::TcpStream,
 }
 
 impl StreamedCall {
@@ -57,20 +58,26 @@ impl StreamedCall {
             request.metadata_mut().insert(*name, value.parse().unwrap());
         }
         let origin: Uri = format!("http://{proxy}/").parse().unwrap();
-        let mut grpc = Grpc::with_origin(Connection::open(proxy).await, origin);
+        let (connection, socket) = Connection::open(proxy).await;
+        let mut grpc = Grpc::with_origin(connection, origin);
         let path = PathAndQuery::try_from(format!("/{rpc}")).unwrap();
         let mut opening = JoinSet::new();
         opening.spawn(async move {
             grpc.ready().await.unwrap();
             grpc.streaming(request, path, ProstCodec::default()).await
         });
-        Self { requests: Some(requests), opening, replies: None, taken, headers: MetadataMap::new() }
+        Self { requests: Some(requests), opening, replies: None, taken, headers: MetadataMap::new(), socket }
     }
 
     /// Sends a request.
     pub(crate) fn send(&self, id: &str, text: &str) {
         // The proxy may have ended the call.
         let _ = self.requests.as_ref().expect("the requests go on").send(request(id, text));
+    }
+
+    /// Goes away with its connection, even if there are requests that nobody takes.
+    pub(crate) fn hang_up(self) {
+        self.socket.shutdown(Shutdown::Both).unwrap();
     }
 
     /// Sends the one request that the rpc takes.
@@ -131,12 +138,15 @@ impl StreamedCall {
 struct Connection(http2::SendRequest<Body>);
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Self {
+    async fn open(address: SocketAddr) -> (Self, std::net::TcpStream) {
         let tcp = TcpStream::connect(address).await.unwrap();
         tcp.set_nodelay(true).unwrap();
+        let tcp = tcp.into_std().unwrap();
+        let socket = tcp.try_clone().unwrap();
+        let tcp = TcpStream::from_std(tcp).unwrap();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tcp)).await.unwrap();
         tokio::spawn(connection);
-        Self(sender)
+        (Self(sender), socket)
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     /// So many calls of `discover` fail first.
     pub(crate) failing_discovers: usize,
     pub(crate) max_concurrent_streams: Option<u32>,
+    /// What it takes unread, of one stream and of all of a connection.
+    pub(crate) window: Option<u32>,
     /// Its address; none: any.
     pub(crate) address: Option<SocketAddr>,
 }
@@ -68,6 +70,7 @@ impl Default for Setup {
             extensions: None,
             failing_discovers: 0,
             max_concurrent_streams: None,
+            window: None,
             address: None,
         }
     }
@@ -120,6 +123,8 @@ impl UserFunction {
         let address = listener.local_addr().unwrap();
         let server = Server::builder()
             .max_concurrent_streams(setup.max_concurrent_streams)
+            .initial_stream_window_size(setup.window)
+            .initial_connection_window_size(setup.window)
             .add_service(EntityDiscoveryServer::new(discovery))
             .add_service(StatelessFunction(actions.clone()))
             .add_service(actions)
