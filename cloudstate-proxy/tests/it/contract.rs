@@ -1,8 +1,9 @@
 //! The contract that most tests use, and how contracts are compiled.
 
 use cloudstate_proto::{
-    Any, Entity, EntityPassivationStrategy, EntitySpec, ServiceInfo, TimeoutPassivationStrategy,
-    entity_passivation_strategy::Strategy, entity_type, sources,
+    Any, Entity, EntityPassivationStrategy, EntitySpec, Reply as WireReply, ServiceInfo,
+    TimeoutPassivationStrategy, client_action::Action, entity_passivation_strategy::Strategy, entity_type,
+    sources,
 };
 use prost::Message;
 use protox::{
@@ -51,6 +52,12 @@ pub(crate) fn request(id: &str, text: &str) -> Request {
 /// A payload of the type `test.<name>`.
 pub(crate) fn any(name: &str, message: &impl Message) -> Any {
     Any { type_url: format!("type.googleapis.com/test.{name}"), value: message.encode_to_vec().into() }
+}
+
+/// Answers the caller with a `test.Reply`.
+pub(crate) fn replying(text: &str) -> Action {
+    let payload = Some(any("Reply", &Reply { text: text.to_owned() }));
+    Action::Reply(WireReply { payload, metadata: None })
 }
 
 /// An event, or a snapshot.

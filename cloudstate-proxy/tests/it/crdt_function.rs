@@ -1,10 +1,8 @@
 //! The CRDT entities of a scripted user function, and words for what they say.
 
-use std::pin::Pin;
-
 pub(crate) use cloudstate_proto::crdt::{crdt_stream_in::Message as In, crdt_stream_out::Message as Out};
 use cloudstate_proto::{
-    Any, ClientAction, Command, Entity, EntitySpec, Reply as WireReply, SideEffect, StreamCancelled,
+    Any, ClientAction, Command, Entity, EntitySpec, SideEffect, StreamCancelled,
     client_action::Action,
     crdt::{
         CrdtDelete, CrdtDelta, CrdtInit, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse,
@@ -13,14 +11,11 @@ use cloudstate_proto::{
     },
     entity_type,
 };
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    contract::{self, Reply, any, spec_of},
-    user_function::soon,
+    contract::{self, spec_of},
+    entity_stream::{Entities, EntityStream, Part, Protocol, Responses},
 };
 
 pub(crate) const SETS: &str = "test.Sets";
@@ -50,59 +45,53 @@ fn crdt(entity: Entity) -> Entity {
     Entity { entity_type: entity_type::CRDT.to_owned(), ..entity }
 }
 
-/// One CRDT entity's stream, as the user function holds it. Dropped, it is ended with OK.
-pub(crate) struct CrdtStream {
-    inbound: Streaming<CrdtStreamIn>,
-    outbound: mpsc::UnboundedSender<Result<CrdtStreamOut, Status>>,
+pub(crate) struct CrdtProtocol;
+
+/// One CRDT entity's stream.
+pub(crate) type CrdtStream = EntityStream<CrdtProtocol>;
+
+impl Protocol for CrdtProtocol {
+    type In = CrdtStreamIn;
+    type Received = In;
+    type Init = CrdtInit;
+    type Out = CrdtStreamOut;
+    type Said = Out;
+
+    fn open(message: CrdtStreamIn) -> Option<In> {
+        message.message
+    }
+
+    fn part(received: In) -> Part<CrdtInit, In> {
+        match received {
+            In::Init(init) => Part::Init(init),
+            In::Command(command) => Part::Command(command),
+            other => Part::Other(other),
+        }
+    }
+
+    fn wrap(said: Out) -> CrdtStreamOut {
+        CrdtStreamOut { message: Some(said) }
+    }
+}
+
+#[tonic::async_trait]
+impl Crdt for Entities<CrdtProtocol> {
+    type handleStream = Responses<CrdtStreamOut>;
+
+    async fn handle(
+        &self,
+        request: Request<Streaming<CrdtStreamIn>>,
+    ) -> Result<Response<Self::handleStream>, Status> {
+        Ok(self.opened(request))
+    }
 }
 
 impl CrdtStream {
-    /// The next message; none when the proxy half-closed.
-    pub(crate) async fn next(&mut self) -> Option<In> {
-        let message = soon("a message", self.inbound.next()).await?;
-        Some(message.expect("the stream is intact").message.expect("a known message"))
-    }
-
-    pub(crate) async fn init(&mut self) -> CrdtInit {
-        match self.next().await {
-            Some(In::Init(init)) => init,
-            other => panic!("init expected, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn command(&mut self) -> Command {
-        match self.next().await {
-            Some(In::Command(command)) => command,
-            other => panic!("command expected, got {other:?}"),
-        }
-    }
-
     pub(crate) async fn stream_cancelled(&mut self) -> StreamCancelled {
         match self.next().await {
             Some(In::StreamCancelled(cancelled)) => cancelled,
             other => panic!("stream_cancelled expected, got {other:?}"),
         }
-    }
-
-    /// The proxy half-closes, having sent nothing more.
-    pub(crate) async fn half_closed(&mut self) {
-        assert_eq!(self.next().await, None);
-        assert!(!self.outbound.is_closed(), "the proxy gave the stream up instead");
-    }
-
-    /// The proxy gives the stream up: it reads no more of it.
-    pub(crate) async fn given_up(&self) {
-        soon("the stream to be given up", self.outbound.closed()).await;
-    }
-
-    /// Nothing has arrived that was not taken.
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        self.inbound.next().now_or_never().is_none()
-    }
-
-    pub(crate) fn send(&self, message: Out) {
-        // The proxy may have given up the stream.
-        let _ = self.outbound.send(Ok(CrdtStreamOut { message: Some(message) }));
     }
 
     pub(crate) fn reply(&self, reply: CrdtReply) {
@@ -145,11 +134,6 @@ impl CrdtStream {
             state_action,
         }));
     }
-
-    /// Ends it with an error.
-    pub(crate) fn fail(self, status: Status) {
-        let _ = self.outbound.send(Err(status));
-    }
 }
 
 /// A reply of the type `test.Reply`.
@@ -158,8 +142,7 @@ pub(crate) fn reply(command_id: i64, text: &str) -> CrdtReply {
 }
 
 pub(crate) fn says(text: &str) -> ClientAction {
-    let payload = any("Reply", &Reply { text: text.to_owned() });
-    acting(Action::Reply(WireReply { payload: Some(payload), metadata: None }))
+    acting(contract::replying(text))
 }
 
 pub(crate) fn acting(action: Action) -> ClientAction {
@@ -186,21 +169,4 @@ pub(crate) fn voted(self_vote: bool) -> Option<CrdtStateAction> {
 
 pub(crate) fn element(text: &str) -> Any {
     contract::stored(text)
-}
-
-/// Hands the streams to the test.
-pub(crate) struct CrdtEntities(pub(crate) mpsc::UnboundedSender<CrdtStream>);
-
-#[tonic::async_trait]
-impl Crdt for CrdtEntities {
-    type handleStream = Pin<Box<dyn futures_util::Stream<Item = Result<CrdtStreamOut, Status>> + Send>>;
-
-    async fn handle(
-        &self,
-        request: Request<Streaming<CrdtStreamIn>>,
-    ) -> Result<Response<Self::handleStream>, Status> {
-        let (outbound, messages) = mpsc::unbounded_channel();
-        let _ = self.0.send(CrdtStream { inbound: request.into_inner(), outbound });
-        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(messages))))
-    }
 }

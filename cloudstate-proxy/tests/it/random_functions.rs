@@ -7,7 +7,7 @@ use std::{
 };
 
 use cloudstate_proto::{client_action::Action, eventsourced::event_sourced_stream_in::Message as In};
-use futures_util::{StreamExt, future::join_all};
+use futures_util::future::join_all;
 use proptest::{prelude::*, test_runner::TestRunner};
 use prost::Message as _;
 use tonic::{Code, Status};
@@ -167,8 +167,8 @@ async fn history(client: &Client, id: &str) -> Vec<String> {
 
 async fn misbehave(mut stream: Stream, script: Script) {
     let mut history: Vec<String> = Vec::new();
-    while let Some(Ok(message)) = stream.inbound.next().await {
-        match message.message.unwrap() {
+    while let Some(message) = stream.next_while_it_lasts().await {
+        match message {
             In::Init(init) => {
                 if let Some(snapshot) = init.snapshot {
                     let text = String::from_utf8(snapshot.snapshot.unwrap().value.to_vec()).unwrap();

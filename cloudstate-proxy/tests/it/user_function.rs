@@ -2,40 +2,36 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-pub(crate) use cloudstate_proto::eventsourced::event_sourced_stream_out::Message as Out;
-use cloudstate_proto::valueentity::value_entity_server::ValueEntityServer;
 use cloudstate_proto::{
-    Any, ClientAction, Command, EXTENSIONS_HEADER, EntitySpec, ProxyInfo, Reply as WireReply, SideEffect,
-    UserFunctionError,
+    Command, EXTENSIONS_HEADER, EntitySpec, ProxyInfo, UserFunctionError,
     action::action_protocol_server::ActionProtocolServer,
-    client_action::Action,
     crdt::{CrdtInit, crdt_server::CrdtServer},
     entity_discovery_server::{EntityDiscovery, EntityDiscoveryServer},
-    eventsourced::{
-        EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedStreamIn, EventSourcedStreamOut,
-        event_sourced_server::{EventSourced, EventSourcedServer},
-        event_sourced_stream_in::Message as In,
-    },
+    eventsourced::{EventSourcedInit, EventSourcedReply, event_sourced_server::EventSourcedServer},
+    valueentity::value_entity_server::ValueEntityServer,
 };
-use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use tokio::{
     net::{TcpSocket, TcpStream},
     runtime::{self, Runtime},
     sync::{mpsc, oneshot},
 };
-use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
 
+/// The kind of entity that most tests need.
+pub(crate) use crate::event_sourced_function::{Out, Stream, With, acting, refusal, reply};
 use crate::{
     action_calls::{ActionCall, Actions, StatelessFunction},
-    contract::{self, Reply, any},
-    crdt_function::{CrdtEntities, CrdtStream},
-    value_function::{ValueEntities, ValueStream},
+    contract,
+    crdt_function::CrdtStream,
+    entity_stream::Entities,
+    event_sourced_function::{self, Entity},
+    value_function::ValueStream,
 };
 
 /// Nothing that a test waits for takes this long.
@@ -128,8 +124,8 @@ impl UserFunction {
             .add_service(EntityDiscoveryServer::new(discovery))
             .add_service(StatelessFunction(actions.clone()))
             .add_service(actions)
-            .add_service(CrdtServer::new(CrdtEntities(crdts_seen)))
-            .add_service(ValueEntityServer::new(ValueEntities(values_seen)))
+            .add_service(CrdtServer::new(Entities(crdts_seen)))
+            .add_service(ValueEntityServer::new(Entities(values_seen)))
             .add_service(
                 EventSourcedServer::new(Entities(streams_seen)).max_decoding_message_size(usize::MAX),
             );
@@ -170,7 +166,7 @@ impl UserFunction {
         let answer = Arc::new(answer);
         self.spawn(async move {
             while let Some(stream) = streams.recv().await {
-                tokio::spawn(serve_stream(stream, Arc::clone(&answer)));
+                tokio::spawn(event_sourced_function::serve(stream, Arc::clone(&answer)));
             }
         });
     }
@@ -266,161 +262,9 @@ pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// One entity as the user function sees it.
-#[derive(Debug, Default)]
-pub(crate) struct Entity {
-    pub(crate) id: String,
-    /// The snapshot and the events that were replayed, and those that it emitted since.
-    pub(crate) history: Vec<String>,
-}
-
-async fn serve_stream(
-    mut stream: Stream,
-    answer: Arc<impl Fn(&mut Entity, Command) -> EventSourcedReply + Send + Sync + 'static>,
-) {
-    let mut entity = Entity::default();
-    // An error is the proxy giving up the stream.
-    while let Some(Ok(message)) = stream.inbound.next().await {
-        match message.message.unwrap() {
-            In::Init(init) => {
-                entity.id = init.entity_id;
-                entity.history.extend(init.snapshot.map(|snapshot| text(snapshot.snapshot.unwrap())));
-            }
-            In::Event(event) => entity.history.push(text(event.payload.unwrap())),
-            In::Command(command) => {
-                let reply = answer(&mut entity, command);
-                entity.history.extend(reply.events.iter().cloned().map(text));
-                stream.send(Out::Reply(reply));
-            }
-        }
-    }
-}
-
-fn text(payload: Any) -> String {
-    String::from_utf8(payload.value.to_vec()).unwrap()
-}
-
-/// One entity stream, as the user function holds it. Dropped, it is ended with OK.
-pub(crate) struct Stream {
-    /// The proxy's end of the connection that carries it.
-    pub(crate) connection: SocketAddr,
-    pub(crate) inbound: Streaming<EventSourcedStreamIn>,
-    outbound: mpsc::UnboundedSender<Result<EventSourcedStreamOut, Status>>,
-}
-
-impl Stream {
-    /// The next message; none when the proxy half-closed.
-    pub(crate) async fn next(&mut self) -> Option<In> {
-        let message = soon("a message", self.inbound.next()).await?;
-        Some(message.expect("the stream is intact").message.expect("a known message"))
-    }
-
-    pub(crate) async fn init(&mut self) -> EventSourcedInit {
-        match self.next().await {
-            Some(In::Init(init)) => init,
-            other => panic!("init expected, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn event(&mut self) -> EventSourcedEvent {
-        match self.next().await {
-            Some(In::Event(event)) => event,
-            other => panic!("event expected, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn command(&mut self) -> Command {
-        match self.next().await {
-            Some(In::Command(command)) => command,
-            other => panic!("command expected, got {other:?}"),
-        }
-    }
-
-    /// The proxy half-closes, having sent nothing more: sooner than it would give the stream up.
-    pub(crate) async fn half_closed(&mut self) {
-        let end = tokio::time::timeout(Duration::from_secs(5), self.next()).await;
-        assert_eq!(end.expect("half-closed in time"), None);
-        assert!(!self.outbound.is_closed(), "the proxy gave the stream up instead");
-    }
-
-    /// The proxy gives the stream up: it reads no more of it.
-    pub(crate) async fn given_up(&self) {
-        soon("the stream to be given up", self.outbound.closed()).await;
-    }
-
-    /// Nothing has arrived that was not taken.
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        self.inbound.next().now_or_never().is_none()
-    }
-
-    pub(crate) fn send(&self, message: Out) {
-        // The proxy may have given up the stream.
-        let _ = self.outbound.send(Ok(EventSourcedStreamOut { message: Some(message) }));
-    }
-
-    /// A message with nothing in it.
-    pub(crate) fn send_nothing(&self) {
-        let _ = self.outbound.send(Ok(EventSourcedStreamOut { message: None }));
-    }
-
-    pub(crate) fn reply(&self, command_id: i64, text: &str) {
-        self.send(Out::Reply(reply(command_id, text)));
-    }
-
-    /// Ends it with an error.
-    pub(crate) fn fail(self, status: Status) {
-        let _ = self.outbound.send(Err(status));
-    }
-
-    /// Answers the next command with its own id.
-    pub(crate) async fn answer(&mut self, text: &str) -> Command {
-        let command = self.command().await;
-        self.reply(command.id, text);
-        command
-    }
-}
-
-/// A reply of the type `test.Reply`.
-pub(crate) fn reply(command_id: i64, text: &str) -> EventSourcedReply {
-    let payload = any("Reply", &Reply { text: text.to_owned() });
-    let action = Action::Reply(WireReply { payload: Some(payload), metadata: None });
-    acting(command_id, action)
-}
-
-/// A reply that does `action`.
-pub(crate) fn acting(command_id: i64, action: Action) -> EventSourcedReply {
-    let client_action = Some(ClientAction { action: Some(action) });
-    EventSourcedReply { command_id, client_action, ..EventSourcedReply::default() }
-}
-
-/// A reply that fails the command.
-pub(crate) fn refusal(command_id: i64, description: &str) -> EventSourcedReply {
-    acting(command_id, Action::Failure(failure(command_id, description)))
-}
-
 pub(crate) fn failure(command_id: i64, description: &str) -> cloudstate_proto::Failure {
     let description = description.to_owned();
     cloudstate_proto::Failure { command_id, description, restart: false, grpc_status_code: 0 }
-}
-
-pub(crate) trait With: Sized {
-    fn with_events<const N: usize>(self, events: [&str; N]) -> Self;
-    fn with_snapshot(self, snapshot: &str) -> Self;
-    fn with_effects(self, effects: Vec<SideEffect>) -> Self;
-}
-
-impl With for EventSourcedReply {
-    fn with_events<const N: usize>(self, events: [&str; N]) -> Self {
-        Self { events: events.map(contract::stored).into(), ..self }
-    }
-
-    fn with_snapshot(self, snapshot: &str) -> Self {
-        Self { snapshot: Some(contract::stored(snapshot)), ..self }
-    }
-
-    fn with_effects(self, side_effects: Vec<SideEffect>) -> Self {
-        Self { side_effects, ..self }
-    }
 }
 
 struct Discovery {
@@ -452,24 +296,5 @@ impl EntityDiscovery for Discovery {
     async fn report_error(&self, request: Request<UserFunctionError>) -> Result<Response<()>, Status> {
         let _ = self.reports.send(request.into_inner().message);
         Ok(Response::new(()))
-    }
-}
-
-struct Entities(mpsc::UnboundedSender<Stream>);
-
-#[tonic::async_trait]
-impl EventSourced for Entities {
-    type handleStream =
-        Pin<Box<dyn futures_util::Stream<Item = Result<EventSourcedStreamOut, Status>> + Send>>;
-
-    async fn handle(
-        &self,
-        request: Request<Streaming<EventSourcedStreamIn>>,
-    ) -> Result<Response<Self::handleStream>, Status> {
-        let connection = request.remote_addr().unwrap();
-        let (outbound, messages) = mpsc::unbounded_channel();
-        let stream = Stream { connection, inbound: request.into_inner(), outbound };
-        let _ = self.0.send(stream);
-        Ok(Response::new(UnboundedReceiverStream::new(messages).boxed()))
     }
 }

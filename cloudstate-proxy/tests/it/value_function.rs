@@ -1,12 +1,10 @@
 //! The value entities of a scripted user function, and words for what they say.
 
-use std::pin::Pin;
-
 pub(crate) use cloudstate_proto::valueentity::{
     value_entity_stream_in::Message as In, value_entity_stream_out::Message as Out,
 };
 use cloudstate_proto::{
-    Any, ClientAction, Command, Entity, EntitySpec, Reply as WireReply,
+    Any, ClientAction, Command, Entity, EntitySpec,
     client_action::Action,
     entity_type,
     valueentity::{
@@ -15,14 +13,11 @@ use cloudstate_proto::{
         value_entity_server::ValueEntity,
     },
 };
-use futures_util::StreamExt;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    contract::{self, Reply, any},
-    user_function::soon,
+    contract,
+    entity_stream::{Entities, EntityStream, Part, Protocol, Responses},
 };
 
 /// Two services of value entities.
@@ -36,53 +31,51 @@ fn value(entity: Entity) -> Entity {
     Entity { entity_type: entity_type::VALUE_ENTITY.to_owned(), ..entity }
 }
 
-/// One value entity's stream, as the user function holds it. Dropped, it is ended with OK.
-pub(crate) struct ValueStream {
-    inbound: Streaming<ValueEntityStreamIn>,
-    outbound: mpsc::UnboundedSender<Result<ValueEntityStreamOut, Status>>,
+pub(crate) struct ValueProtocol;
+
+/// One value entity's stream.
+pub(crate) type ValueStream = EntityStream<ValueProtocol>;
+
+impl Protocol for ValueProtocol {
+    type In = ValueEntityStreamIn;
+    type Received = In;
+    type Init = ValueEntityInit;
+    type Out = ValueEntityStreamOut;
+    type Said = Out;
+
+    fn open(message: ValueEntityStreamIn) -> Option<In> {
+        message.message
+    }
+
+    fn part(received: In) -> Part<ValueEntityInit, In> {
+        match received {
+            In::Init(init) => Part::Init(init),
+            In::Command(command) => Part::Command(command),
+        }
+    }
+
+    fn wrap(said: Out) -> ValueEntityStreamOut {
+        ValueEntityStreamOut { message: Some(said) }
+    }
+}
+
+#[tonic::async_trait]
+impl ValueEntity for Entities<ValueProtocol> {
+    type handleStream = Responses<ValueEntityStreamOut>;
+
+    async fn handle(
+        &self,
+        request: Request<Streaming<ValueEntityStreamIn>>,
+    ) -> Result<Response<Self::handleStream>, Status> {
+        Ok(self.opened(request))
+    }
 }
 
 impl ValueStream {
-    /// The next message; none when the proxy half-closed.
-    pub(crate) async fn next(&mut self) -> Option<In> {
-        let message = soon("a message", self.inbound.next()).await?;
-        Some(message.expect("the stream is intact").message.expect("a known message"))
-    }
-
-    pub(crate) async fn init(&mut self) -> ValueEntityInit {
-        match self.next().await {
-            Some(In::Init(init)) => init,
-            other => panic!("init expected, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn command(&mut self) -> Command {
-        match self.next().await {
-            Some(In::Command(command)) => command,
-            other => panic!("command expected, got {other:?}"),
-        }
-    }
-
-    /// The proxy half-closes, having sent nothing more.
-    pub(crate) async fn half_closed(&mut self) {
-        assert_eq!(self.next().await, None);
-        assert!(!self.outbound.is_closed(), "the proxy gave the stream up instead");
-    }
-
-    pub(crate) fn send(&self, message: Option<Out>) {
-        // The proxy may have given up the stream.
-        let _ = self.outbound.send(Ok(ValueEntityStreamOut { message }));
-    }
-
-    /// Ends it with an error.
-    pub(crate) fn fail(self, status: Status) {
-        let _ = self.outbound.send(Err(status));
-    }
-
     /// Answers the next command with this text and change.
     pub(crate) async fn answer(&mut self, text: &str, state_action: Option<ValueEntityAction>) -> Command {
         let command = self.command().await;
-        self.send(Some(Out::Reply(reply(command.id, text, state_action))));
+        self.send(Out::Reply(reply(command.id, text, state_action)));
         command
     }
 }
@@ -93,9 +86,7 @@ pub(crate) fn reply(
     text: &str,
     state_action: Option<ValueEntityAction>,
 ) -> ValueEntityReply {
-    let payload = Some(any("Reply", &Reply { text: text.to_owned() }));
-    let action = Action::Reply(WireReply { payload, metadata: None });
-    acting(command_id, action, state_action)
+    acting(command_id, contract::replying(text), state_action)
 }
 
 /// A reply that does `action`.
@@ -118,21 +109,4 @@ pub(crate) fn updated_to(value: Option<Any>) -> Option<ValueEntityAction> {
 
 pub(crate) fn deleted() -> Option<ValueEntityAction> {
     Some(ValueEntityAction { action: Some(StateAction::Delete(ValueEntityDelete {})) })
-}
-
-/// Takes what the proxy opens.
-pub(crate) struct ValueEntities(pub(crate) mpsc::UnboundedSender<ValueStream>);
-
-#[tonic::async_trait]
-impl ValueEntity for ValueEntities {
-    type handleStream = Pin<Box<UnboundedReceiverStream<Result<ValueEntityStreamOut, Status>>>>;
-
-    async fn handle(
-        &self,
-        request: Request<Streaming<ValueEntityStreamIn>>,
-    ) -> Result<Response<Self::handleStream>, Status> {
-        let (outbound, replies) = mpsc::unbounded_channel();
-        let _ = self.0.send(ValueStream { inbound: request.into_inner(), outbound });
-        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(replies))))
-    }
 }

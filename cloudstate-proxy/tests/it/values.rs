@@ -120,14 +120,14 @@ async fn a_failure_changes_nothing() {
         let call = act(&client, "e1");
         let command = stream.command().await;
         let failed = cloudstate_proto::Failure { restart, ..failure(command.id, "no") };
-        stream.send(Some(Out::Reply(acting(command.id, Action::Failure(failed), None))));
+        stream.send(Out::Reply(acting(command.id, Action::Failure(failed), None)));
         assert_eq!(call.await.unwrap().failure(), (Code::Unknown, "no"));
     }
     let call = act(&client, "e1");
     let command = stream.command().await;
     assert_eq!(command.id, 4, "a failure alone keeps the stream");
     let failed = Action::Failure(failure(command.id, "no"));
-    stream.send(Some(Out::Reply(acting(command.id, failed, updated(stored("two"))))));
+    stream.send(Out::Reply(acting(command.id, failed, updated(stored("two")))));
     assert_eq!(call.await.unwrap().failure(), (Code::Unknown, "no"));
     stream.half_closed().await;
     drop(stream);
@@ -142,32 +142,32 @@ const FAILURE: &str = "Unexpected Value entity failure";
 const VIOLATIONS: [(&str, Misbehaviour, Code, &str); 8] = [
     (
         "a wrong command id",
-        |stream| stream.send(Some(Out::Reply(reply(2, "", None)))),
+        |stream| stream.send(Out::Reply(reply(2, "", None))),
         Code::Internal,
         "Unexpected Value entity reply",
     ),
-    ("an empty message", |stream| stream.send(None), Code::Internal, FAILURE),
+    ("an empty message", |stream| stream.send_nothing(), Code::Internal, FAILURE),
     (
         "an update without a value",
-        |stream| stream.send(Some(Out::Reply(reply(1, "", updated_to(None))))),
+        |stream| stream.send(Out::Reply(reply(1, "", updated_to(None)))),
         Code::Internal,
         FAILURE,
     ),
     (
         "a state action without an action",
-        |stream| stream.send(Some(Out::Reply(reply(1, "", Some(ValueEntityAction { action: None }))))),
+        |stream| stream.send(Out::Reply(reply(1, "", Some(ValueEntityAction { action: None })))),
         Code::Internal,
         FAILURE,
     ),
     (
         "a failure of no command",
-        |stream| stream.send(Some(Out::Failure(failure(0, "hidden")))),
+        |stream| stream.send(Out::Failure(failure(0, "hidden"))),
         Code::Unknown,
         FAILURE,
     ),
     (
         "a failure of this command",
-        |stream| stream.send(Some(Out::Failure(failure(1, "I fell over")))),
+        |stream| stream.send(Out::Failure(failure(1, "I fell over"))),
         Code::Unknown,
         "I fell over",
     ),
