@@ -6,6 +6,9 @@ use prost_reflect::FileDescriptor;
 
 use super::{Field, MessageType, Schema};
 
+/// How much of a comment is kept, in bytes: it is repeated wherever its field may stand.
+const MAX_LENGTH: usize = 4 * 1024;
+
 /// The comments of a descriptor set, if it was compiled with them.
 #[derive(Debug, Default)]
 pub struct Comments {
@@ -59,6 +62,7 @@ fn comments_of(file: &FileDescriptor) -> HashMap<Vec<i32>, String> {
 
 /// Without the blank that follows the slashes.
 fn text(comment: &str) -> String {
+    let comment = &comment[..comment.floor_char_boundary(MAX_LENGTH)];
     let lines: Vec<&str> = comment.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     lines.join("\n").trim().to_owned()
 }

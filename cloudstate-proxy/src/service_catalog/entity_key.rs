@@ -1,5 +1,7 @@
 //! Reads the entity id from the wire bytes of a command, without decoding the rest of it.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 use cloudstate_proto::descriptor::{FieldDescriptorProto, Label, Type};
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -22,6 +24,9 @@ struct KeyField {
     kind: KeyType,
 }
 
+/// Number and name of each value of an enum.
+pub(super) type EnumValues = Arc<[(i32, String)]>;
+
 #[derive(Debug)]
 enum KeyType {
     String,
@@ -43,8 +48,7 @@ enum KeyType {
     Fixed64 {
         signed: bool,
     },
-    /// Number and name of each value.
-    Enum(Vec<(i32, String)>),
+    Enum(EnumValues),
 }
 
 /// Why a command has no entity id.
@@ -70,7 +74,7 @@ impl EntityKeyFields {
     /// A sentence about a key field whose type cannot name an entity.
     pub fn new(
         fields: &[FieldDescriptorProto],
-        enum_values: impl Fn(&str) -> Vec<(i32, String)>,
+        enum_values: impl Fn(&str) -> EnumValues,
     ) -> Result<Self, String> {
         let fields = fields.iter().filter(|field| field.is_entity_key());
         let fields = fields.map(|field| KeyField::new(field, &enum_values)).collect::<Result<_, _>>()?;
@@ -119,10 +123,7 @@ fn malformed(error: prost::DecodeError) -> KeyError {
 }
 
 impl KeyField {
-    fn new(
-        field: &FieldDescriptorProto,
-        enum_values: impl Fn(&str) -> Vec<(i32, String)>,
-    ) -> Result<Self, String> {
+    fn new(field: &FieldDescriptorProto, enum_values: impl Fn(&str) -> EnumValues) -> Result<Self, String> {
         if field.label == Label::Repeated as i32 {
             return Err(format!("the entity key `{}` is repeated; a key is a single value", field.name));
         }
@@ -250,7 +251,7 @@ mod tests {
     }
 
     fn key(fields: &[FieldDescriptorProto]) -> EntityKeyFields {
-        EntityKeyFields::new(fields, |_| vec![(0, "NONE".to_owned()), (7, "SEVEN".to_owned())]).unwrap()
+        EntityKeyFields::new(fields, |_| [(0, "NONE".to_owned()), (7, "SEVEN".to_owned())].into()).unwrap()
     }
 
     #[track_caller]
@@ -307,8 +308,8 @@ mod tests {
         assert!(matches!(id(b"\x0a\x02\xff\xfe"), Err(KeyError::Malformed(_))));
         let long = [b"\x0a\x81\x20".as_slice(), &[b'x'; 4097]].concat();
         assert_eq!(id(&long), Err(KeyError::TooLong(4097)));
-        assert!(EntityKeyFields::new(&[field("k", 1, Type::Message)], |_| Vec::new()).is_err());
-        assert!(EntityKeyFields::new(&[field("k", 1, Type::Double)], |_| Vec::new()).is_err());
+        assert!(EntityKeyFields::new(&[field("k", 1, Type::Message)], |_| Default::default()).is_err());
+        assert!(EntityKeyFields::new(&[field("k", 1, Type::Double)], |_| Default::default()).is_err());
     }
 
     proptest! {

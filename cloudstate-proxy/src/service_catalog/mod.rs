@@ -3,6 +3,7 @@
 mod entity_key;
 mod entity_kind;
 mod eventing;
+mod size;
 mod validation;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

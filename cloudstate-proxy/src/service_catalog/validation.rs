@@ -1,6 +1,7 @@
 //! The rules a contract must keep before its service is exposed, in the order of the reference proxy.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
@@ -15,7 +16,7 @@ use prost::Message;
 
 use super::{
     EntityKeyFields, EntityKind, Method, SUPPORTED_ENTITY_TYPES, Service, ServiceCatalog,
-    entity_kind::STATELESS_FUNCTION, eventing,
+    entity_key::EnumValues, entity_kind::STATELESS_FUNCTION, eventing, size::Size,
 };
 use crate::schema::Schema;
 
@@ -31,6 +32,7 @@ pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<Service
         .map_err(|error| reject(format!("EntitySpec.proto is not a FileDescriptorSet: {error}")))?;
     let files = Files::new(&set);
     files.check_imports()?;
+    check_size(&spec.entities, &files)?;
     let schema = Schema::new(&spec.proto).map_err(|error| reject(error.to_string()))?;
     if spec.entities.is_empty() {
         return Err(reject("discovery reported no entities: register at least one".to_owned()));
@@ -68,6 +70,15 @@ fn check_version(spec: &EntitySpec, strict: bool, warnings: &mut Vec<String>) ->
             Err(reject(format!("Incompatible protocol version {major}.{minor}, only 0.2 is supported")))
         }
     }
+}
+
+/// Before anything is made of the contract.
+fn check_size(entities: &[Entity], files: &Files<'_>) -> Result<(), Rejection> {
+    let mut size = Size::default();
+    entities.iter().try_for_each(|entity| {
+        let methods = files.service(&entity.service_name).unwrap_or_default();
+        size.add_service(&entity.service_name, methods)
+    })
 }
 
 /// Two services of one name could not be told apart, two of one persistence id would share their data.
@@ -155,11 +166,14 @@ fn passivate_after(entity: &Entity, warnings: &mut Vec<String>) -> Option<Durati
 /// The files of a descriptor set by name; of two with one name the last counts.
 struct Files<'a> {
     by_name: HashMap<&'a str, &'a FileDescriptorProto>,
+    /// The values of enums that were asked for: many keys may be of one enum.
+    enums: RefCell<HashMap<String, EnumValues>>,
 }
 
 impl<'a> Files<'a> {
     fn new(set: &'a FileDescriptorSet) -> Self {
-        Self { by_name: set.file.iter().map(|file| (file.name.as_str(), file)).collect() }
+        let by_name = set.file.iter().map(|file| (file.name.as_str(), file)).collect();
+        Self { by_name, enums: RefCell::default() }
     }
 
     /// Every import is in the set, and no file imports itself, however indirectly.
@@ -258,7 +272,12 @@ impl<'a> Files<'a> {
     }
 
     /// The values of an enum by its full name with a leading dot; none when it is unknown.
-    fn enum_values(&self, full_name: &str) -> Vec<(i32, String)> {
+    fn enum_values(&self, full_name: &str) -> EnumValues {
+        let mut enums = self.enums.borrow_mut();
+        Arc::clone(enums.entry(full_name.to_owned()).or_insert_with(|| self.find_enum_values(full_name)))
+    }
+
+    fn find_enum_values(&self, full_name: &str) -> EnumValues {
         let found = self.by_name.values().find_map(|file| {
             let path = path_in_package(full_name, &file.package)?;
             let enums = match path.rsplit_once('.') {

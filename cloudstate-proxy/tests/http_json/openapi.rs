@@ -232,3 +232,42 @@ fn paths_that_differ_in_the_names_of_variables_are_one() {
     let tag = json!({ "name": "test.Things", "description": "Things can be taken and thrown away." });
     assert_eq!(document["tags"], json!([tag]));
 }
+
+/// What is written down once may be repeated for each route.
+#[test]
+fn a_document_of_any_contract_is_of_a_bearable_size() {
+    let comment = "x".repeat(10_000);
+    let fields: String =
+        (2..102).map(|number| format!("/* {comment} */ string f{number} = {number};\n")).collect();
+    let routes: String =
+        (0..60).map(|number| format!("additional_bindings {{ get: \"/{{id}}/{number}\" }}\n")).collect();
+    let contract = format!(
+        r#"
+        syntax = "proto3";
+        package test;
+        import "cloudstate/entity_key.proto";
+        import "google/api/annotations.proto";
+        import "google/protobuf/empty.proto";
+        service Things {{
+          rpc Do(Thing) returns (google.protobuf.Empty) {{
+            option (google.api.http) = {{ get: "/{{id}}" {routes} }};
+          }}
+        }}
+        message Thing {{
+          string id = 1 [(.cloudstate.entity_key) = true];
+          {fields}
+        }}
+        "#
+    );
+    let descriptors = contracts::compile_with_comments("things.proto", &contract);
+    let proxy = Proxy::new(contracts::catalog(descriptors, &["test.Things"]));
+    let bytes = proxy.http.openapi(&proxy.catalog, "things", "1");
+    assert!(bytes.len() < 20 << 20, "{} bytes", bytes.len());
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
+    let described = document["paths"].as_object().unwrap().len();
+    let said = document["info"]["description"].as_str().unwrap();
+    assert_eq!(said, format!("{} more routes are left out: there are too many.", 61 - described));
+    assert!(described > 30, "{described}");
+    let comment = document["paths"]["/{id}"]["get"]["parameters"][1]["description"].as_str().unwrap();
+    assert!((4_000..=4_096).contains(&comment.len()), "{}", comment.len());
+}

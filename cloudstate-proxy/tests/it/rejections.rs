@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use cloudstate_proto::{Entity, EntitySpec, entity_type};
+use cloudstate_proto::{
+    Entity, EntitySpec,
+    descriptor::{self, ServiceDescriptorProto},
+    entity_type,
+    google::api::{HttpRule, http_rule::Pattern},
+};
 use cloudstate_proxy::{Proxy, frontend::http_json::HttpJson, service_catalog::ServiceCatalog};
 use proptest::{prelude::*, test_runner::TestRunner};
 use prost::Message;
@@ -159,6 +164,31 @@ fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
             methods(r#"rpc A(Request) returns (Reply) { option (google.api.http).get = "/{nothing}"; };"#),
             "nothing",
         ),
+        (
+            "more services than are served",
+            with(|spec| {
+                spec.entities = (0..1_001).map(|number| entity(&format!("test.Service{number}"))).collect();
+            }),
+            "with [test.Service1000] the contract has more than 1000 services",
+        ),
+        (
+            "more rpcs than are served",
+            things(|service| {
+                let method = service.method[0].clone();
+                service.method.resize(10_001, method);
+            }),
+            "with [test.Things] the contract has more than 10000 rpcs",
+        ),
+        (
+            "more routes than are served",
+            routes(10_001, "/a"),
+            "with [test.Things/Get] the contract has more than 10000 HTTP routes",
+        ),
+        (
+            "longer paths than are served",
+            routes(1_001, &"/a".repeat(524)),
+            "with [test.Things/Get] the contract has more than 1048576 bytes of path templates",
+        ),
     ]
 }
 
@@ -306,6 +336,24 @@ fn with(change: impl FnOnce(&mut EntitySpec)) -> EntitySpec {
     let mut spec = spec();
     change(&mut spec);
     spec
+}
+
+/// [`spec`] with another `test.Things`.
+fn things(change: impl FnOnce(&mut ServiceDescriptorProto)) -> EntitySpec {
+    let mut set = descriptor::FileDescriptorSet::decode(&*spec().proto).unwrap();
+    let file = set.file.iter_mut().find(|file| file.name == "test.proto").unwrap();
+    change(file.service.iter_mut().find(|service| service.name == "Things").unwrap());
+    EntitySpec { proto: set.encode_to_vec().into(), ..spec() }
+}
+
+/// [`spec`] with so many more routes.
+fn routes(count: usize, path: &str) -> EntitySpec {
+    things(|service| {
+        let method = service.method.iter_mut().find(|method| method.name == "Get").unwrap();
+        let rule = method.options.as_mut().unwrap().http.as_mut().unwrap();
+        let more = HttpRule { pattern: Some(Pattern::Get(path.to_owned())), ..HttpRule::default() };
+        rule.additional_bindings.resize(count, more);
+    })
 }
 
 /// A contract with one service of these methods.

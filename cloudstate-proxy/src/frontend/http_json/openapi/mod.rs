@@ -3,7 +3,7 @@
 mod parameters;
 mod schemas;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,8 @@ use schemas::Schemas;
 
 /// The newest version that most tools read.
 const VERSION: &str = "3.0.3";
+/// When its routes take so many bytes, the others are left out. Each may repeat the comments of the fields that it takes.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The operations under which a route for any method is listed.
 const ANY: [&str; 5] = ["delete", "get", "patch", "post", "put"];
 
@@ -34,14 +36,19 @@ impl HttpJson {
             schemas: Schemas::new(&comments),
             comments: &comments,
             paths: BTreeMap::new(),
+            bytes: 0,
         };
-        for (index, binding) in self.bindings.iter().enumerate() {
-            let earlier = self.bindings[..index].iter();
-            let count =
-                earlier.rev().take_while(|earlier| earlier.method.path() == binding.method.path()).count();
-            document.add(binding, count + 1);
+        let mut described = 0;
+        for of_rpc in self.bindings.chunk_by(|one, next| Arc::ptr_eq(&one.method, &next.method)) {
+            for (count, binding) in (1..).zip(of_rpc) {
+                if document.bytes < MAX_BYTES {
+                    document.add(binding, count);
+                    described += 1;
+                }
+            }
         }
-        document.write(catalog, title, version).to_string().into_bytes()
+        let left_out = self.bindings.len() - described;
+        document.write(catalog, title, version, left_out).to_string().into_bytes()
     }
 }
 
@@ -51,6 +58,8 @@ struct Document<'a> {
     comments: &'a Comments,
     /// By the path without the names of its placeholders.
     paths: BTreeMap<String, PathItem>,
+    /// How long the operations are.
+    bytes: usize,
 }
 
 /// The operations of all routes that match the same paths.
@@ -99,7 +108,9 @@ impl Document<'_> {
             if binding.verb == Verb::Any {
                 id = format!("{id}_{verb}");
             }
-            operations.push((verb, self.operation(binding, &path.placeholders, id)));
+            let operation = self.operation(binding, &path.placeholders, id);
+            self.bytes += operation.to_string().len();
+            operations.push((verb, operation));
         }
         let item = self.paths.entry(shape).or_insert_with(|| PathItem {
             text: path.text,
@@ -168,7 +179,7 @@ impl Document<'_> {
         })
     }
 
-    fn write(self, catalog: &ServiceCatalog, title: &str, version: &str) -> Value {
+    fn write(self, catalog: &ServiceCatalog, title: &str, version: &str, left_out: usize) -> Value {
         let tags = catalog.services().map(|service| {
             let mut tag = json!({ "name": &*service.name });
             if let Some(comment) = self.comments.of_service(self.schema, &service.name) {
@@ -178,9 +189,13 @@ impl Document<'_> {
         });
         let tags: Vec<Value> = tags.collect();
         let paths = self.paths.into_values().map(|item| (item.text, Value::Object(item.operations)));
+        let mut info = json!({ "title": title, "version": version });
+        if left_out > 0 {
+            info["description"] = format!("{left_out} more routes are left out: there are too many.").into();
+        }
         json!({
             "openapi": VERSION,
-            "info": { "title": title, "version": version },
+            "info": info,
             "tags": tags,
             "paths": paths.collect::<Map<_, _>>(),
             "components": { "schemas": self.schemas.describe_all() },
