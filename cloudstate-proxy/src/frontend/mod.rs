@@ -11,6 +11,7 @@ mod metadata;
 mod pages;
 mod reflection;
 mod request_body;
+mod write_timeout;
 
 use std::{
     convert::Infallible,
