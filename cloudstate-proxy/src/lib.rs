@@ -54,7 +54,7 @@ use crate::{
     management::Management,
     routing::Background,
     storage::{OpenError, Store},
-    telemetry::{metrics::Metrics, spans::Spans},
+    telemetry::{FailedCalls, metrics::Metrics, spans::Spans},
     user_function::{Dial, ErrorReporter, Pool, PoolLimits},
 };
 
@@ -246,6 +246,7 @@ fn environment(settings: &Settings, dial: &Dial, store: &Arc<dyn Store>) -> Envi
         pool: Pool::new(dial.clone(), pool_limits(settings)),
         reporter: ErrorReporter::start(dial.clone()),
         metrics: Metrics::new(Arc::clone(store)),
+        failed_calls: FailedCalls::default(),
         spans: Spans::new(settings.spans),
         background: Background::default(),
         relay_timeout: settings.relay_timeout,

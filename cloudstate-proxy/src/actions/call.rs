@@ -16,6 +16,7 @@ use crate::{
     entities::{Answer, Environment},
     error_code::ErrorCode,
     routing::{BoxStream, Failure},
+    service_catalog::Method,
     user_function::{ActionCall, Lane, Unreachable, Unsent},
 };
 
@@ -39,8 +40,9 @@ async fn only_answer(environment: &Environment, invocation: Invocation) -> Resul
     let is_bounded = matches!(invocation.payloads, Payloads::One(_));
     let deadline = deadline(environment);
     let answer = async {
+        let method = Arc::clone(&invocation.method);
         let mut call = Call::open(environment, invocation, deadline).await?;
-        call.only_answer().await
+        call.only_answer(|what| violation(environment, &method, what)).await
     };
     if !is_bounded {
         return answer.await;
@@ -130,20 +132,14 @@ impl Call {
     }
 
     /// The answer of an rpc that has one.
-    async fn only_answer(&mut self) -> Result<Answer, Failure> {
+    async fn only_answer(&mut self, violation: impl Fn(&str) -> Failure) -> Result<Answer, Failure> {
         let Some(answer) = self.next().await? else {
-            return Err(Failure::new(
-                ErrorCode::ProtocolViolation,
-                "the action ended the call without a response",
-            ));
+            return Err(violation("the action ended the call without a response"));
         };
         // The status comes after the response, and counts.
         match self.next().await? {
             None => Ok(answer),
-            Some(_) => Err(Failure::new(
-                ErrorCode::ProtocolViolation,
-                "the action gave more than the one response of its rpc",
-            )),
+            Some(_) => Err(violation("the action gave more than the one response of its rpc")),
         }
     }
 
@@ -201,6 +197,12 @@ fn answer(response: ActionResponse, status_codes: bool) -> Answer {
         }
     });
     Answer::Decided { action, side_effects: response.side_effects }
+}
+
+/// A mistake of which the developer of the user function is told, too.
+fn violation(environment: &Environment, method: &Method, what: &str) -> Failure {
+    environment.reporter.report(format!("{}.{}: {what}", method.service.name, method.name));
+    Failure::new(ErrorCode::ProtocolViolation, what)
 }
 
 fn unreachable(why: Unreachable) -> Failure {

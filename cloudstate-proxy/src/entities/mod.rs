@@ -22,7 +22,7 @@ use crate::{
     service_catalog::{EntityKind, Service},
     settings::PassivationTimeouts,
     storage::Store,
-    telemetry::{metrics::Metrics, spans::Spans},
+    telemetry::{FailedCalls, metrics::Metrics, spans::Spans},
     user_function::{ErrorReporter, Pool},
 };
 
@@ -35,6 +35,7 @@ pub(crate) struct Environment {
     pub(crate) pool: Pool,
     pub(crate) reporter: ErrorReporter,
     pub(crate) metrics: Metrics,
+    pub(crate) failed_calls: FailedCalls,
     pub(crate) spans: Spans,
     /// What calls led to and did not wait for.
     pub(crate) background: Background,

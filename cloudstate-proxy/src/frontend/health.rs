@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{Stream, stream};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -14,8 +15,17 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus};
 use tonic_prost::ProstCodec;
 
-use super::reflection;
-use crate::{Status, management::Management};
+use super::{
+    due::BodyError,
+    grpc::{self, unreadable},
+    reflection,
+};
+use crate::{
+    Status,
+    error_code::ErrorCode,
+    management::Management,
+    routing::{Failure, Subject},
+};
 
 const SERVICE: &str = "grpc.health.v1.Health";
 /// More than any name of a service needs.
@@ -44,19 +54,31 @@ impl Rpc {
 
     pub(super) async fn serve<B>(self, management: &Arc<Management>, request: Request<B>) -> Response<Body>
     where
-        B: HttpBody + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
     {
         let health = Health(Arc::clone(management));
-        match self {
-            Rpc::Check => grpc().unary(Check(health), request).await,
-            Rpc::Watch => grpc().server_streaming(Watch(health), request).await,
-            Rpc::List => grpc().unary(List(health), request).await,
-        }
+        let request = unreadable::readable(request);
+        let mut response = match self {
+            Rpc::Check => server().unary(Check(health), request).await,
+            Rpc::Watch => server().server_streaming(Watch(health), request).await,
+            Rpc::List => server().unary(List(health), request).await,
+        };
+        unreadable::explain(&mut response, self.subject());
+        response
+    }
+
+    fn subject(self) -> Subject<'static> {
+        let method = match self {
+            Rpc::Check => "Check",
+            Rpc::Watch => "Watch",
+            Rpc::List => "List",
+        };
+        Subject { service: SERVICE, method, entity_id: None }
     }
 }
 
-fn grpc<Encode, Decode>() -> Grpc<ProstCodec<Encode, Decode>>
+fn server<Encode, Decode>() -> Grpc<ProstCodec<Encode, Decode>>
 where
     Encode: prost::Message + Send + 'static,
     Decode: prost::Message + Default + Send + 'static,
@@ -107,6 +129,10 @@ impl Health {
     }
 }
 
+fn failed(rpc: Rpc, error: ErrorCode, text: impl Into<String>) -> GrpcStatus {
+    grpc::status(Failure::new(error, text).explained(Some(rpc.subject())))
+}
+
 fn response(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status as i32 }
 }
@@ -125,7 +151,10 @@ impl UnaryService<HealthCheckRequest> for Check {
         Box::pin(async move {
             match health.of(&service).await {
                 Some(status) => Ok(tonic::Response::new(response(status))),
-                None => Err(GrpcStatus::not_found(format!("there is no service {service:.200}"))),
+                None => {
+                    let text = format!("there is no service {service:.200}");
+                    Err(failed(Rpc::Check, ErrorCode::UnknownService, text))
+                }
             }
         })
     }
@@ -197,7 +226,7 @@ impl Watcher {
             }
             if is_stopping {
                 self.is_over = true;
-                return Some((Err(GrpcStatus::unavailable("the proxy is stopping")), self));
+                return Some((Err(failed(Rpc::Watch, ErrorCode::Stopping, "the proxy is stopping")), self));
             }
             // Whoever tells of changes is the first to go.
             is_stopping = self.changed().await.is_err();

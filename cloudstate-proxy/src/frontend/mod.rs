@@ -2,6 +2,7 @@
 
 mod begun;
 mod cors;
+mod due;
 mod grpc;
 pub mod grpc_web;
 mod health;
@@ -15,10 +16,7 @@ mod write_timeout;
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -26,6 +24,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tonic::{Status as GrpcStatus, body::Body};
 
 pub(crate) use cors::Cors;
@@ -35,7 +34,7 @@ pub(crate) use reflection::Reflection;
 use crate::{
     Status,
     error_code::{ERROR_HEADER, ErrorCode},
-    frontend::{http_json::HttpJson, pages::Page, request_body::RequestBody},
+    frontend::{due::Due, http_json::HttpJson, pages::Page, request_body::RequestBody},
     management::Management,
     routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Router},
     service_catalog::ServiceCatalog,
@@ -72,18 +71,12 @@ impl Frontend {
         {
             return Ok(without_body_for_head(page.show(self).await, request.method()));
         }
-        let calls = RequestCalls::new(&self.router);
-        let serving = self.http_json.serve(request, &calls, self.max_request_size);
-        let response = tokio::time::timeout(self.request_timeout, serving).await;
-        Ok(match response {
-            Ok(response) => {
-                response.map(|body| Body::new(body.map_err(|broken| GrpcStatus::from_error(broken.into()))))
-            }
-            Err(_) if calls.were_made() => {
-                refused(StatusCode::GATEWAY_TIMEOUT, ErrorCode::CallOverdue, UNFINISHED)
-            }
-            Err(_) => refused(StatusCode::REQUEST_TIMEOUT, ErrorCode::RequestStalled, STALLED),
-        })
+        // A time that is too far away to be told is none.
+        let due = Instant::now().checked_add(self.request_timeout);
+        let request = request.map(|body| Due::new(body, due));
+        let calls = RequestCalls { router: self.router.clone(), due };
+        let response = self.http_json.serve(request, &calls, self.max_request_size).await;
+        Ok(response.map(|body| Body::new(body.map_err(|broken| GrpcStatus::from_error(broken.into())))))
     }
 
     /// The routes as an OpenAPI document.
@@ -104,10 +97,11 @@ pub(crate) async fn serve_without_contract(
     {
         return Ok(without_body_for_head(response, request.method()));
     }
-    let sentence = match &*management.status.borrow() {
+    let reason = match &*management.status.borrow() {
         Status::Rejected { reason } => format!("the contract of the user function was rejected: {reason}"),
         _ => "there is no valid contract to serve yet".to_owned(),
     };
+    let sentence = format!("{:.200} is not served: {reason}", request.uri().path());
     Ok(refused(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoContract, sentence))
 }
 
@@ -120,34 +114,20 @@ fn full(body: Full<Bytes>) -> Body {
     Body::new(body.map_err(|never| match never {}))
 }
 
-const STALLED: &str = "the request was not sent in time";
-const UNFINISHED: &str = "the call was not finished in time";
-
-/// The calls of one request; knows whether the request was complete, so that it came to a call.
+/// The call of one request over HTTP, which has to be answered in time; a stream may last.
 struct RequestCalls {
     router: Router,
-    made: AtomicBool,
-}
-
-impl RequestCalls {
-    fn new(router: &Router) -> Self {
-        Self { router: router.clone(), made: AtomicBool::new(false) }
-    }
-
-    fn were_made(&self) -> bool {
-        self.made.load(Ordering::Relaxed)
-    }
+    due: Option<Instant>,
 }
 
 impl Calls for RequestCalls {
     fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
-        self.made.store(true, Ordering::Relaxed);
-        self.router.call(call)
+        let (router, due) = (self.router.clone(), self.due);
+        Box::pin(async move { router.call(call, due).await })
     }
 
     fn call_streamed(&self, call: Call) -> Replies {
-        self.made.store(true, Ordering::Relaxed);
-        self.router.call_streamed(call)
+        self.router.call_streamed(call, None)
     }
 }
 
@@ -159,15 +139,19 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<
     response
 }
 
-/// A sentence for a client that the proxy turns away, with the code of the reason.
-fn refused(status: StatusCode, error: ErrorCode, sentence: impl Into<Bytes>) -> Response<Body> {
-    let mut response = text(status, sentence).map(full);
+/// What a client is told that the proxy turns away.
+fn refused(status: StatusCode, error: ErrorCode, sentence: String) -> Response<Body> {
+    let failure = Failure::new(error, sentence).explained(None);
+    let mut response = text(status, failure.description).map(full);
     response.headers_mut().insert(ERROR_HEADER, error.header());
     response
 }
 
 /// gRPC proper; gRPC-Web has content types of its own.
 fn is_grpc<B>(request: &Request<B>) -> bool {
+    if request.method() != Method::POST {
+        return false;
+    }
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let subtype = content_type.and_then(|value| value.strip_prefix("application/grpc"));
     subtype.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))

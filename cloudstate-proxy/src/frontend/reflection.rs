@@ -6,6 +6,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -25,7 +26,11 @@ use tonic_reflection::pb::{
     v1alpha,
 };
 
-use crate::{schema::FileIndex, service_catalog::ServiceCatalog};
+use super::{
+    due::BodyError,
+    grpc::{self, unreadable},
+};
+use crate::{routing::Subject, schema::FileIndex, service_catalog::ServiceCatalog};
 
 /// The service that the list of services names.
 pub(super) const V1_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
@@ -68,14 +73,17 @@ impl Reflection {
         stopping: watch::Receiver<bool>,
     ) -> Response<Body>
     where
-        B: HttpBody + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
     {
-        let service = Conversation { reflection: Arc::clone(self), stopping };
-        Grpc::new(ProstCodec::default())
+        let service = if request.uri().path().contains(V1) { V1 } else { V1_ALPHA };
+        let conversation = Conversation { service, reflection: Arc::clone(self), stopping };
+        let mut response = Grpc::new(ProstCodec::default())
             .max_decoding_message_size(MAX_REQUEST_SIZE)
-            .streaming(service, request)
-            .await
+            .streaming(conversation, unreadable::readable(request))
+            .await;
+        unreadable::explain(&mut response, subject(service));
+        response
     }
 
     fn answer(&self, request: ServerReflectionRequest) -> ServerReflectionResponse {
@@ -123,8 +131,14 @@ fn error(code: Code, error_message: String) -> MessageResponse {
     MessageResponse::ErrorResponse(ErrorResponse { error_code: code as i32, error_message })
 }
 
+fn subject(service: &str) -> Subject<'_> {
+    Subject { service, method: "ServerReflectionInfo", entity_id: None }
+}
+
 /// One stream of a client.
 struct Conversation {
+    /// The version that it speaks.
+    service: &'static str,
     reflection: Arc<Reflection>,
     stopping: watch::Receiver<bool>,
 }
@@ -142,9 +156,14 @@ impl StreamingService<ServerReflectionRequest> for Conversation {
         let stopped = async move {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
+        let service = self.service;
+        let broken = move |status| {
+            let failure = unreadable::failure(&status);
+            grpc::status(failure.explained(Some(subject(service))))
+        };
         let responses = request
             .into_inner()
-            .map(move |request| request.map(|request| reflection.answer(request)))
+            .map(move |request| request.map(|request| reflection.answer(request)).map_err(broken))
             .take_until(Box::pin(stopped));
         std::future::ready(Ok(tonic::Response::new(Box::pin(responses))))
     }

@@ -2,11 +2,14 @@
 //!
 //! [`Calls`] is what frontends see. Behind it the router delivers calls, a `Responder` takes an entity's answer
 //! back, and `settlement` carries out what the user function decided: side effects first, then the reply or the
-//! forward.
+//! forward. A call that fails on the way is a `Broken` one, which knows what it was about; its client is told so, and the
+//! log, where the router hands the failure over.
 
 mod background;
 mod count;
+mod failure;
 mod first;
+mod no_reply;
 mod place;
 mod reply_headers;
 mod responder;
@@ -21,10 +24,14 @@ use cloudstate_proto::{Metadata, Reply as TypedReply};
 use futures_util::Stream;
 
 pub(crate) use background::Background;
+pub use failure::Failure;
+pub(crate) use failure::Subject;
+pub(crate) use no_reply::Broken;
 pub(crate) use responder::Responder;
 pub(crate) use router::Router;
 
-use crate::{code::Code, error_code::ErrorCode, service_catalog::Method};
+use crate::service_catalog::Method;
+use no_reply::NoReply;
 
 /// A call of a client.
 #[derive(Debug)]
@@ -54,19 +61,6 @@ pub struct Reply {
     pub payload: Option<Bytes>,
     /// What becomes response headers; those of the first reply count.
     pub metadata: Option<Metadata>,
-}
-
-/// Why a call has no reply.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{description}")]
-pub struct Failure {
-    /// None when the user function failed the call without choosing a code: UNKNOWN toward gRPC clients, 500
-    /// toward HTTP clients.
-    pub code: Option<Code>,
-    /// The text for the client.
-    pub description: String,
-    /// What the proxy itself found; none when the user function failed the call.
-    pub error: Option<ErrorCode>,
 }
 
 /// A future that owns what it needs.
@@ -109,44 +103,5 @@ impl fmt::Debug for Requests {
             Requests::One(request) => f.debug_tuple("One").field(request).finish(),
             Requests::Many(_) => f.write_str("Many"),
         }
-    }
-}
-
-impl Failure {
-    /// A failure that the proxy itself found.
-    pub fn new(error: ErrorCode, description: impl Into<String>) -> Self {
-        Self { code: Some(error.status()), description: description.into(), error: Some(error) }
-    }
-
-    /// A failure that the proxy only passes on.
-    pub fn passed_on(code: Option<Code>, description: impl Into<String>) -> Self {
-        Self { code, description: description.into(), error: None }
-    }
-}
-
-/// Why a call has no reply: only the second kind spoils the call whose synchronous side effect it was.
-#[derive(Debug)]
-enum NoReply {
-    /// The user function said no.
-    Refused(Failure),
-    /// The call could not be carried out.
-    Broken(Failure),
-}
-
-impl NoReply {
-    fn failure(&self) -> &Failure {
-        let (NoReply::Refused(failure) | NoReply::Broken(failure)) = self;
-        failure
-    }
-
-    fn into_failure(self) -> Failure {
-        let (NoReply::Refused(failure) | NoReply::Broken(failure)) = self;
-        failure
-    }
-}
-
-impl From<Failure> for NoReply {
-    fn from(failure: Failure) -> Self {
-        NoReply::Broken(failure)
     }
 }

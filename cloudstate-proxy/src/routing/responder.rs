@@ -80,13 +80,13 @@ impl Responder {
         let waiting_bytes = Arc::<AtomicUsize>::default();
         let relay = Relay {
             router,
-            link,
+            link: link.clone(),
             waiting_bytes: Arc::clone(&waiting_bytes),
             caller: caller.subscribe(),
             replies: Some(sender),
         };
         relay.router.background().clone().spawn(relay.run(waiting));
-        let taking = Taking { replies, caller: caller.clone() };
+        let taking = Taking { replies, caller: caller.clone(), link };
         let replies = stream::unfold(taking, |mut taking| async {
             let reply = taking.next().await?;
             Some((reply, taking))
@@ -139,7 +139,7 @@ impl Unary {
             Answer::Decided { action, side_effects } if side_effects.is_empty() => {
                 router.conclude(action, &link)
             }
-            Answer::Failed(failure) => Err(link.failed(failure)),
+            Answer::Failed(failure) => Err(link.broken(failure)),
             with_effects => {
                 let background = router.background().clone();
                 background.spawn(async move { sender.send(router.settle(with_effects, &link).await) });
@@ -198,6 +198,7 @@ async fn left(caller: &mut watch::Receiver<Caller>) {
 struct Taking {
     replies: mpsc::Receiver<Result<TypedReply, NoReply>>,
     caller: watch::Sender<Caller>,
+    link: Link,
 }
 
 impl Taking {
@@ -207,7 +208,7 @@ impl Taking {
         }
         let cut_off = self.caller.send_replace(Caller::Gone) == Caller::TooSlow;
         let text = "the client takes its replies too slowly: too many were waiting";
-        cut_off.then(|| Err(Failure::new(ErrorCode::ClientTooSlow, text).into()))
+        cut_off.then(|| Err(self.link.broken(Failure::new(ErrorCode::ClientTooSlow, text))))
     }
 }
 
@@ -237,7 +238,8 @@ impl Relay {
                 return;
             }
         }
-        self.pass_on(Err(terminated())).await;
+        let terminated = self.link.broken(terminated());
+        self.pass_on(Err(terminated)).await;
     }
 
     /// Passes on what became of an element, unless the replies have ended.
@@ -273,6 +275,6 @@ async fn send_all(
 }
 
 /// What is said of a command whose entity went away without a word.
-pub(super) fn terminated() -> NoReply {
-    Failure::new(ErrorCode::ProxyFault, "Entity terminated").into()
+pub(super) fn terminated() -> Failure {
+    Failure::new(ErrorCode::ProxyFault, "the entity ended without an answer")
 }

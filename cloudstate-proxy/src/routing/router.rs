@@ -5,13 +5,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use cloudstate_proto::{Any, Metadata};
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
-    Background, BoxFuture, BoxStream, Call, Calls, Failure, NoReply, Replies, Reply, Requests, Responder,
-    TypedReply,
+    Background, BoxStream, Call, Failure, NoReply, Replies, Reply, Requests, Responder, TypedReply,
     count::Count,
     first::first,
+    no_reply::Asked,
     place::Places,
     responder::terminated,
     settlement::{Link, Settled},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     actions::{Actions, Invocation, Payloads},
     code::Code,
-    entities::{Entities, Envelope},
+    entities::{Entities, Envelope, Environment},
     error_code::ErrorCode,
     eventing::Publisher,
     service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
@@ -54,32 +54,16 @@ pub(super) struct Routed {
     pub(super) span: CallSpan,
 }
 
-impl Calls for Router {
-    fn call(&self, call: Call) -> BoxFuture<Result<Reply, Failure>> {
-        let router = self.clone();
-        Box::pin(async move {
-            let environment = Arc::clone(router.0.entities.environment());
-            let count = Count::begin(environment, Arc::clone(&call.method));
-            let reply = router.published_reply(call).await;
-            count.end(code(&reply));
-            reply
-        })
-    }
-
-    fn call_streamed(&self, call: Call) -> Replies {
-        let method = Arc::clone(&call.method);
-        let environment = Arc::clone(self.0.entities.environment());
-        let replies = self.published(Arc::clone(&method), self.replies(self.by_client(call)));
-        watched(replies, code, move |ended| {
-            let cancelled = ended.early.then_some(Code::Cancelled);
-            environment.metrics.answered(&method, ended.failure.or(cancelled));
-        })
-    }
-}
-
 /// With which code a call is answered; none is OK.
 fn code(reply: &Result<Reply, Failure>) -> Option<Code> {
     reply.as_ref().err().map(|failure| failure.code.unwrap_or(Code::Unknown))
+}
+
+/// A command that has found its entity.
+struct Addressed {
+    key: EntityKey,
+    link: Link,
+    payload: Bytes,
 }
 
 impl Router {
@@ -88,38 +72,86 @@ impl Router {
         Self(Arc::new(Inner { catalog, entities, actions, publisher, places: Places::new() }))
     }
 
+    /// Carries out a client's call of an rpc that has no stream of replies; the call fails at its deadline. Dropping the
+    /// future cancels the call of an action; of a command to an entity it gives up the wait only.
+    pub(crate) async fn call(&self, call: Call, deadline: Option<Instant>) -> Result<Reply, Failure> {
+        let count = Count::begin(Arc::clone(self.environment()), Arc::clone(&call.method));
+        let asked = Asked::of(&call);
+        let reply = self.published_reply(call, &asked);
+        let reply = match deadline {
+            Some(deadline) => {
+                timeout_at(deadline, reply).await.unwrap_or_else(|_| Err(asked.broken(overdue())))
+            }
+            None => reply.await,
+        };
+        let reply = reply.map(Reply::from).map_err(|no_reply| self.for_client(no_reply));
+        count.end(code(&reply));
+        reply
+    }
+
+    /// Carries out a client's call of any rpc; the replies fail at their deadline. They are made as they are taken;
+    /// dropping them cancels the call.
+    pub(crate) fn call_streamed(&self, call: Call, deadline: Option<Instant>) -> Replies {
+        let asked = Asked::of(&call);
+        let (environment, method) = (Arc::clone(self.environment()), Arc::clone(&call.method));
+        let mut replies = self.published(asked.clone(), self.replies(self.by_client(call)));
+        if let Some(deadline) = deadline {
+            replies = until(deadline, asked, replies);
+        }
+        let router = self.clone();
+        let replies = until_failure(replies, move |no_reply| router.for_client(no_reply));
+        watched(replies, code, move |ended| {
+            let cancelled = ended.early.then_some(Code::Cancelled);
+            environment.metrics.answered(&method, ended.failure.or(cancelled));
+        })
+    }
+
     /// Has an action carry out what a consumer of events received: the action gets exactly this payload.
     ///
     /// The replies, of which an rpc without a stream of replies has one, end after the first `Err`.
     pub(crate) fn consume(&self, method: Arc<Method>, payload: Any, metadata: Metadata) -> Replies {
-        let link = Link::first(Arc::clone(&method));
-        let call = self.begin(Cause::Event, link, Payloads::One(payload), metadata);
-        self.published(method, self.replies(call))
+        let asked =
+            Asked { method: Arc::clone(&method), request: None, context: TraceContext::of(&metadata) };
+        let call = self.begin(Cause::Event, Link::first(method), Payloads::One(payload), metadata);
+        until_failure(self.published(asked, self.replies(call)), NoReply::into_failure)
     }
 
     /// The reply to a client's call, published first if the method has a topic.
-    async fn published_reply(&self, call: Call) -> Result<Reply, Failure> {
-        let method = Arc::clone(&call.method);
-        let reply = self.reply(self.by_client(call)).await.map_err(NoReply::into_failure)?;
-        self.0.publisher.publish(&method, &reply).await?;
-        Ok(reply.into())
+    async fn published_reply(&self, call: Call, asked: &Asked) -> Result<TypedReply, NoReply> {
+        let reply = self.reply(self.by_client(call)).await?;
+        let published = self.0.publisher.publish(&asked.method, &reply).await;
+        published.map_err(|failure| asked.broken(failure))?;
+        Ok(reply)
     }
 
-    /// Replies for whoever called `method`, each published first if the method has a topic.
-    fn published(&self, method: Arc<Method>, replies: BoxStream<Result<TypedReply, NoReply>>) -> Replies {
-        if method.publishes().is_none() {
-            return for_client(replies);
+    /// The replies to a call, each published first if its method has a topic.
+    fn published(
+        &self,
+        asked: Asked,
+        replies: BoxStream<Result<TypedReply, NoReply>>,
+    ) -> BoxStream<Result<TypedReply, NoReply>> {
+        if asked.method.publishes().is_none() {
+            return replies;
         }
         let publisher = self.0.publisher.clone();
         let replies = replies.then(move |reply| {
-            let (publisher, method) = (publisher.clone(), Arc::clone(&method));
+            let (publisher, asked) = (publisher.clone(), asked.clone());
             async move {
                 let reply = reply?;
-                publisher.publish(&method, &reply).await?;
+                let published = publisher.publish(&asked.method, &reply).await;
+                published.map_err(|failure| asked.broken(failure))?;
                 Ok(reply)
             }
         });
-        for_client(replies.boxed())
+        replies.boxed()
+    }
+
+    /// What a client is told. The log hears of it here: whatever the call led to, this is its end.
+    fn for_client(&self, no_reply: NoReply) -> Failure {
+        if let NoReply::Broken(broken) = &no_reply {
+            self.environment().failed_calls.log(broken);
+        }
+        no_reply.into_failure()
     }
 
     fn by_client(&self, call: Call) -> Routed {
@@ -145,7 +177,7 @@ impl Router {
     ) -> Routed {
         let said = TraceContext::of(&metadata);
         let parent = if said.is_none() { &link.context } else { &said };
-        let span = self.0.entities.environment().spans.start(cause, &link.method, parent);
+        let span = self.environment().spans.start(cause, &link.method, parent);
         let context = span.context().unwrap_or_else(|| parent.clone());
         if context != said {
             context.write_to(&mut metadata);
@@ -165,7 +197,7 @@ impl Router {
     async fn only_reply(&self, call: Routed, span: &mut CallSpan) -> Result<TypedReply, NoReply> {
         let method = &call.link.method;
         if method.service.kind.is_entity() && !method.server_streaming {
-            return decided(self.deliver(call, span)?).await?.one().await;
+            return self.deliver(call, span)?.await?.one().await;
         }
         first(self.all_replies(call, span)).await
     }
@@ -187,19 +219,19 @@ impl Router {
                 self.deliver_streamed(call, span)
             }
             EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt => {
-                self.deliver(call, span).map(|settled| many(decided(settled)))
+                self.deliver(call, span).map(many)
             }
         };
-        replies.unwrap_or_else(|failure| only(failure.into()))
+        replies.unwrap_or_else(only)
     }
 
     /// Calls an action, and carries out its answers one after the other: the next one is asked for when the effects
     /// and the forward of the one before are done.
-    fn call_action(&self, call: Routed) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
+    fn call_action(&self, call: Routed) -> Result<BoxStream<Result<TypedReply, NoReply>>, NoReply> {
         let Routed { link, payloads, metadata, .. } = call;
         let method = Arc::clone(&link.method);
         if !method.client_streaming && matches!(payloads, Payloads::Many(_)) {
-            return Err(one_request_only(&method));
+            return Err(link.broken(one_request_only()));
         }
         let answers = self.0.actions.call(Invocation { method, payloads, metadata });
         let router = self.clone();
@@ -213,15 +245,13 @@ impl Router {
         &self,
         call: Routed,
         span: &mut CallSpan,
-    ) -> Result<oneshot::Receiver<Result<Settled, NoReply>>, Failure> {
-        let Routed { mut link, payloads, .. } = call;
-        let (key, payload) = self.address(&link, payloads)?;
-        span.set_entity(&key.entity_id);
-        link.entity_id = Some(Arc::clone(&key.entity_id));
+    ) -> Result<impl Future<Output = Result<Settled, NoReply>> + Send + use<>, NoReply> {
+        let Addressed { key, link, payload } = self.address(call, span)?;
         let (method, context) = (Arc::clone(&link.method), link.context.clone());
-        let (responder, settled) = Responder::unary(self.clone(), link);
+        let (responder, settled) = Responder::unary(self.clone(), link.clone());
         self.0.entities.deliver(key, Envelope { method, payload, context, responder });
-        Ok(settled)
+        // Without a word when the task of the entity does.
+        Ok(async move { settled.await.unwrap_or_else(|_| Err(link.broken(terminated()))) })
     }
 
     /// Puts a streamed command into the mailbox of its entity.
@@ -229,24 +259,27 @@ impl Router {
         &self,
         call: Routed,
         span: &mut CallSpan,
-    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
-        let Routed { mut link, payloads, .. } = call;
-        let (key, payload) = self.address(&link, payloads)?;
-        span.set_entity(&key.entity_id);
-        link.entity_id = Some(Arc::clone(&key.entity_id));
+    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, NoReply> {
+        let Addressed { key, link, payload } = self.address(call, span)?;
         let (method, context) = (Arc::clone(&link.method), link.context.clone());
         let (responder, replies) = Responder::streamed(self.clone(), link);
         self.0.entities.deliver(key, Envelope { method, payload, context, responder });
         Ok(replies)
     }
 
-    /// The entity that a command is for.
-    fn address(&self, link: &Link, payloads: Payloads) -> Result<(EntityKey, Bytes), Failure> {
-        let Payloads::One(payload) = payloads else { return Err(one_request_only(&link.method)) };
-        let id = link.method.entity_key.entity_id(&payload.value);
-        let id = id.map_err(|error| self.not_addressed(&link.method, &error, &link.trace))?;
+    /// Finds out which entity a command is for.
+    fn address(&self, call: Routed, span: &mut CallSpan) -> Result<Addressed, NoReply> {
+        let Routed { mut link, payloads, .. } = call;
+        let Payloads::One(Any { value: payload, .. }) = payloads else {
+            return Err(link.broken(one_request_only()));
+        };
+        let id = link.method.entity_key.entity_id(&payload);
+        let id = id.map_err(|error| link.broken(self.not_addressed(&link.method, &error, &link.trace)))?;
+        span.set_entity(&id);
+        let entity_id: Arc<str> = id.into();
+        link.entity_id = Some(Arc::clone(&entity_id));
         let persistence_id = Arc::clone(&link.method.service.persistence_id);
-        Ok((EntityKey { persistence_id, entity_id: id.into() }, payload.value))
+        Ok(Addressed { key: EntityKey { persistence_id, entity_id }, link, payload })
     }
 
     /// A request without a usable key is the client's mistake, or that of the user function that made it.
@@ -263,7 +296,7 @@ impl Router {
     }
 
     pub(super) fn background(&self) -> &Background {
-        &self.0.entities.environment().background
+        &self.environment().background
     }
 
     pub(super) fn catalog(&self) -> &ServiceCatalog {
@@ -271,17 +304,16 @@ impl Router {
     }
 
     pub(super) fn relay_timeout(&self) -> Duration {
-        self.0.entities.environment().relay_timeout
+        self.environment().relay_timeout
     }
 
     pub(super) fn report(&self, text: String) {
-        self.0.entities.environment().reporter.report(text);
+        self.environment().reporter.report(text);
     }
-}
 
-/// What an entity decided; it is told with its task, if that ends without a word.
-async fn decided(settled: oneshot::Receiver<Result<Settled, NoReply>>) -> Result<Settled, NoReply> {
-    settled.await.unwrap_or_else(|_| Err(terminated()))
+    fn environment(&self) -> &Arc<Environment> {
+        self.0.entities.environment()
+    }
 }
 
 fn many(
@@ -322,18 +354,47 @@ fn only(failed: NoReply) -> BoxStream<Result<TypedReply, NoReply>> {
     stream::iter([Err(failed)]).boxed()
 }
 
-/// Ends the replies with the first failure, and cancels what would come after it.
-fn for_client(replies: BoxStream<Result<TypedReply, NoReply>>) -> Replies {
-    let replies = stream::unfold(Some(replies), |replies| async {
-        let mut replies = replies?;
-        let reply = replies.next().await?;
-        let rest = reply.is_ok().then_some(replies);
-        Some((reply.map(Reply::from).map_err(NoReply::into_failure), rest))
+/// Ends the replies with the first failure, of which whoever calls is told by `tell`, and cancels what would come after
+/// it.
+fn until_failure(
+    replies: BoxStream<Result<TypedReply, NoReply>>,
+    tell: impl Fn(NoReply) -> Failure + Send + 'static,
+) -> Replies {
+    let replies = stream::unfold(Some((replies, tell)), |state| async {
+        let (mut replies, tell) = state?;
+        match replies.next().await? {
+            Ok(reply) => Some((Ok(reply.into()), Some((replies, tell)))),
+            Err(no_reply) => Some((Err(tell(no_reply)), None)),
+        }
     });
     replies.boxed()
 }
 
-fn one_request_only(method: &Method) -> Failure {
-    let text = format!("{}.{} takes one request message, not a stream", method.service.name, method.name);
-    Failure::new(ErrorCode::OneRequestOnly, text)
+/// Fails the replies if they last too long.
+fn until(
+    deadline: Instant,
+    asked: Asked,
+    replies: BoxStream<Result<TypedReply, NoReply>>,
+) -> BoxStream<Result<TypedReply, NoReply>> {
+    let overdue_at = Box::pin(sleep_until(deadline));
+    let replies = stream::unfold((replies, overdue_at), move |(mut replies, mut overdue_at)| {
+        let asked = asked.clone();
+        async move {
+            let reply = tokio::select! {
+                biased;
+                reply = replies.next() => reply?,
+                () = &mut overdue_at => Err(asked.broken(overdue())),
+            };
+            Some((reply, (replies, overdue_at)))
+        }
+    });
+    replies.boxed()
+}
+
+fn overdue() -> Failure {
+    Failure::new(ErrorCode::CallOverdue, "the call was not finished before its deadline")
+}
+
+fn one_request_only() -> Failure {
+    Failure::new(ErrorCode::OneRequestOnly, "the rpc takes one request message, not a stream")
 }

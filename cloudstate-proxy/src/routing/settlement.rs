@@ -6,7 +6,7 @@ use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
 use futures_util::StreamExt;
 
 use super::{
-    BoxStream, Failure, NoReply, Router, TypedReply,
+    BoxStream, Broken, Failure, NoReply, Router, TypedReply,
     first::first,
     place::Place,
     reply_headers::{MAX_HEADER_BYTES, fit},
@@ -52,19 +52,10 @@ impl Link {
         }
     }
 
-    /// The call was not carried out. Its client is told no more than the text; the log knows where it came from.
-    pub(super) fn failed(&self, failure: Failure) -> NoReply {
-        let trace_id = self.context.trace_id();
-        tracing::debug!(
-            service = &*self.method.service.name,
-            method = &*self.method.name,
-            entity = self.entity_id.as_deref(),
-            trace_id = (!trace_id.is_empty()).then_some(trace_id),
-            error = failure.error.map(ErrorCode::as_str),
-            "a call failed: {}",
-            failure.description
-        );
-        failure.into()
+    /// The call could not be carried out.
+    pub(super) fn broken(&self, failure: Failure) -> NoReply {
+        let Self { method, entity_id, context, .. } = self.clone();
+        NoReply::Broken(Box::new(Broken { failure, method, entity_id, context }))
     }
 }
 
@@ -104,7 +95,7 @@ impl Router {
                 }
                 self.conclude(action, cause)
             }
-            Answer::Failed(failure) => Err(cause.failed(failure)),
+            Answer::Failed(failure) => Err(cause.broken(failure)),
         }
     }
 
@@ -115,13 +106,14 @@ impl Router {
             Answer::Decided { action, side_effects } if side_effects.is_empty() => {
                 self.conclude(action, &cause)
             }
-            Answer::Failed(failure) => Err(cause.failed(failure)),
+            Answer::Failed(failure) => Err(cause.broken(failure)),
             with_effects => {
                 let background = self.background().clone();
-                let settling = background.spawn(async move { self.settle(with_effects, &cause).await });
+                let link = cause.clone();
+                let settling = background.spawn(async move { self.settle(with_effects, &link).await });
                 settling.await.unwrap_or_else(|error| {
-                    Err(Failure::new(ErrorCode::ProxyFault, format!("the side effects broke off: {error}"))
-                        .into())
+                    let text = format!("the side effects broke off: {error}");
+                    Err(cause.broken(Failure::new(ErrorCode::ProxyFault, text)))
                 })
             }
         }
@@ -144,9 +136,9 @@ impl Router {
         &self,
         forward: Forward,
         cause: &Link,
-    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, Failure> {
+    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, NoReply> {
         let trace = self.follow(cause, "forwarded from")?;
-        let method = self.target(&forward.service_name, &forward.command_name, &trace)?;
+        let method = self.target(&forward.service_name, &forward.command_name, cause, &trace)?;
         let payload = self.payload_for(&method, forward.payload, &trace);
         let Link { origin, context, place, .. } = cause.clone();
         let link = Link { method, origin, trace, context, place, entity_id: None };
@@ -174,15 +166,15 @@ impl Router {
                 self.start(call).await;
                 Ok(())
             }
-            Err(failure) if synchronous => Err(failure.into()),
+            Err(broken) if synchronous => Err(broken),
             // It was reported, and is not our caller's business.
             Err(_) => Ok(()),
         }
     }
 
-    fn effect_call(&self, effect: SideEffect, cause: &Link) -> Result<Routed, Failure> {
+    fn effect_call(&self, effect: SideEffect, cause: &Link) -> Result<Routed, NoReply> {
         let trace = self.follow(cause, "side-effect of")?;
-        let method = self.target(&effect.service_name, &effect.command_name, &trace)?;
+        let method = self.target(&effect.service_name, &effect.command_name, cause, &trace)?;
         let payload = self.payload_for(&method, effect.payload, &trace);
         let how = if effect.synchronous { Cause::SideEffect } else { Cause::AsyncSideEffect };
         let (origin, context) = (Arc::clone(&method), cause.context.clone());
@@ -193,10 +185,10 @@ impl Router {
     /// Carries out a synchronous side effect to its end. What it replies, a failure included, is dropped.
     async fn finish(&self, call: Routed) -> Result<(), NoReply> {
         let done = if call.link.method.server_streaming {
-            let limit = self.relay_timeout();
+            let (limit, link) = (self.relay_timeout(), call.link.clone());
             tokio::time::timeout(limit, drain(self.replies(call)))
                 .await
-                .unwrap_or_else(|_| Err(unfinished("a synchronous", limit)))
+                .unwrap_or_else(|_| Err(link.broken(unfinished("a synchronous", limit))))
         } else {
             Box::pin(self.reply(call)).await.map(drop)
         };
@@ -223,13 +215,13 @@ impl Router {
         self.background().spawn(async move {
             let done = tokio::select! {
                 biased;
-                () = tokio::time::sleep(limit) => Err(unfinished("an asynchronous", limit)),
+                () = tokio::time::sleep(limit) => Err(link.broken(unfinished("an asynchronous", limit))),
                 done = drain(replies) => done,
             };
-            if let Err(NoReply::Broken(failure)) = done
-                && is_given_up(&failure)
+            if let Err(NoReply::Broken(broken)) = done
+                && is_given_up(&broken.failure)
             {
-                router.report_effect(&link, &failure.description);
+                router.report_effect(&link, &broken.failure.description);
             }
         });
     }
@@ -239,15 +231,21 @@ impl Router {
     }
 
     /// One hop more, unless there were too many: a circle, which its developer must hear of.
-    fn follow(&self, cause: &Link, how: &str) -> Result<Trace, Failure> {
+    fn follow(&self, cause: &Link, how: &str) -> Result<Trace, NoReply> {
         cause.trace.extended(how, &cause.method).ok_or_else(|| {
             let text = format!("more than {MAX_HOPS} forwards and side effects followed one call");
             self.report(format!("{text}{}", cause.trace));
-            Failure::new(ErrorCode::TooManyHops, text)
+            cause.broken(Failure::new(ErrorCode::TooManyHops, text))
         })
     }
 
-    fn target(&self, service: &str, command: &str, trace: &Trace) -> Result<Arc<Method>, Failure> {
+    fn target(
+        &self,
+        service: &str,
+        command: &str,
+        cause: &Link,
+        trace: &Trace,
+    ) -> Result<Arc<Method>, NoReply> {
         let catalog = self.catalog();
         if let Some(method) = catalog.find(service, command) {
             return Ok(Arc::clone(method));
@@ -258,7 +256,7 @@ impl Router {
             format!("Service [{service}] unknown")
         };
         self.report(format!("{text}{trace}"));
-        Err(Failure::new(ErrorCode::UnknownTarget, text))
+        Err(cause.broken(Failure::new(ErrorCode::UnknownTarget, text)))
     }
 
     /// The payload as it is; one that is absent becomes an empty message, because libraries insist on one. One of
@@ -309,7 +307,7 @@ fn is_given_up(failure: &Failure) -> bool {
     matches!(failure.code, Some(Code::DeadlineExceeded | Code::ResourceExhausted | Code::Unavailable))
 }
 
-fn unfinished(which: &str, limit: Duration) -> NoReply {
+fn unfinished(which: &str, limit: Duration) -> Failure {
     let text = format!("{which} side effect was not finished within {} s", limit.as_secs_f32());
-    Failure::new(ErrorCode::SideEffectOverdue, text).into()
+    Failure::new(ErrorCode::SideEffectOverdue, text)
 }

@@ -58,7 +58,7 @@ pub enum KeyError {
     #[error("the request is not a valid protobuf message: {0}")]
     Malformed(String),
     /// The key is empty.
-    #[error("the entity key is empty: set {0}")]
+    #[error("the entity key `{0}` is empty")]
     Empty(String),
     /// The key is longer than the limit.
     #[error("the entity key has {0} bytes; at most {MAX_ENTITY_ID_BYTES} are allowed")]

@@ -138,4 +138,10 @@ impl Method {
     pub fn path(&self) -> String {
         format!("/{}/{}", self.service.name, self.name)
     }
+
+    /// The id of the entity that `request`, an encoded one, is for; none for an action, and if it names none.
+    pub(crate) fn entity_id(&self, request: &Bytes) -> Option<String> {
+        let id = self.service.kind.is_entity().then(|| self.entity_key.entity_id(request));
+        id?.ok()
+    }
 }

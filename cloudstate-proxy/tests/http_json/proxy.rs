@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cloudstate_proxy::{
+    error_code::ErrorCode,
     frontend::http_json::{HttpJson, ResponseBody},
     routing::{BoxFuture, Call, Calls, Failure, Replies, Reply, Requests},
     schema::{Message, MessageType},
@@ -31,7 +32,7 @@ pub(crate) struct CannedCalls {
     pub(crate) seen: Mutex<Vec<Call>>,
 }
 
-/// A response, read to its end.
+/// A response, read to its end; of what the proxy refuses, the sentence alone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -121,12 +122,12 @@ impl Answer {
     pub(crate) async fn read(response: Response<ResponseBody>) -> Self {
         let (head, body) = response.into_parts();
         let content_type = head.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
-        let body = body.collect().await.unwrap().to_bytes();
-        Self {
-            status: head.status.as_u16(),
-            content_type: content_type.to_owned(),
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let body = match head.headers.get("cloudstate-error") {
+            Some(code) => sentence(code.to_str().unwrap(), &body),
+            None => body,
+        };
+        Self { status: head.status.as_u16(), content_type: content_type.to_owned(), body }
     }
 
     pub(crate) fn json(body: &str) -> Self {
@@ -149,4 +150,17 @@ pub(crate) fn only_request(call: Call) -> Bytes {
 
 fn json_of(message: &Message) -> String {
     String::from_utf8(message.to_json().unwrap()).unwrap()
+}
+
+/// What went wrong, out of a refusal that names the rpc, if there is one, before it and says behind it what to do.
+fn sentence(code: &str, refusal: &str) -> String {
+    let error = ErrorCode::ALL.iter().find(|error| error.as_str() == code).unwrap();
+    let text = refusal.strip_suffix(error.remedy()).expect(refusal).trim_end();
+    if *error == ErrorCode::NotServed {
+        return text.to_owned();
+    }
+    let (subject, sentence) = text.split_once(": ").expect(refusal);
+    let (rpc, _) = subject.split_once(", entity ").unwrap_or((subject, ""));
+    assert_eq!(rpc.matches('/').count(), 1, "{refusal}");
+    sentence.to_owned()
 }

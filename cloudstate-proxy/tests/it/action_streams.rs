@@ -7,13 +7,13 @@ use std::{
 };
 
 use cloudstate_proto::{EntitySpec, Metadata, action::ActionCommand};
-use cloudstate_proxy::Proxy;
+use cloudstate_proxy::{Proxy, error_code::ErrorCode};
 use tonic::{Code, Status};
 
 use crate::{
     action_calls::{ActionCall, failing, forwarding, only_effects, replying},
     actions::{CALLS, OTHERS, addressed, effect, payload, spec, stripped},
-    client::Client,
+    client::{Client, explained},
     contract::{any, request},
     hosted::{host_with, serving, settings},
     streams::StreamedCall,
@@ -189,7 +189,8 @@ async fn a_function_that_dies_ends_its_calls() {
             assert_eq!(call.reply().await, "fine");
         }
         function.kill();
-        let gone = "the user function went away before it answered".to_owned();
+        let gone = "the user function went away before it answered";
+        let gone = explained(&format!("test.Calls/{rpc}"), ErrorCode::UserFunctionGone, gone);
         assert_eq!(call.end().await, (Code::Unavailable, gone), "{rpc}");
     }
 }
@@ -301,9 +302,10 @@ async fn a_synchronous_effect_takes_a_streamed_target_to_its_end() {
     // One without an end is cut off.
     held.respond(only_effects(vec![effect(CALLS, "Out", "", true)]));
     let out = function.action_call().await;
+    let text = "a synchronous side effect was not finished within 2 s";
     assert_eq!(
         call.end().await,
-        (Code::DeadlineExceeded, "a synchronous side effect was not finished within 2 s".to_owned())
+        (Code::DeadlineExceeded, explained("test.Calls/Out", ErrorCode::SideEffectOverdue, text))
     );
     out.cancelled().await;
 }

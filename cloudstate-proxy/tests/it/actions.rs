@@ -8,11 +8,12 @@ use tonic::{Code, Status};
 
 use crate::{
     action_calls::{ActionCall, failing, forwarding, only_effects, replying},
-    client::{Answer, Client},
+    client::{Answer, Client, explained},
     contract::{any, request, spec_of},
     hosted::{host, host_with, ready, settings},
     user_function::{Setup, UserFunction, reply},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 pub(crate) const CALLS: &str = "test.Calls";
 pub(crate) const OTHERS: &str = "test.Others";
@@ -156,7 +157,8 @@ async fn a_call_in_flight_fails_with_the_function_and_one_that_waits_is_sent_to_
     let (in_flight, _held) = outstanding(&mut function, &client).await;
     let address = Some(function.kill());
     let gone = "the user function went away before it answered";
-    assert_eq!(in_flight.await.unwrap().failure(), (Code::Unavailable, gone));
+    let gone = explained("test.Calls/Unary", ErrorCode::UserFunctionGone, gone);
+    assert_eq!(in_flight.await.unwrap().failure(), (Code::Unavailable, &*gone));
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
 
     let waiting = call(&client, "later");
@@ -175,7 +177,8 @@ async fn nobody_waits_longer_than_the_relay_timeout() {
     let (proxy, client) = host_with(settings).await;
     let (answer, held) = outstanding(&mut function, &client).await;
     let text = "the action did not answer within 0.3 s";
-    assert_eq!(answer.await.unwrap().failure(), (Code::DeadlineExceeded, text));
+    let text = explained("test.Calls/Unary", ErrorCode::NoAnswer, text);
+    assert_eq!(answer.await.unwrap().failure(), (Code::DeadlineExceeded, &*text));
     held.cancelled().await;
 
     function.kill();
@@ -311,7 +314,8 @@ async fn a_circle_of_actions_ends_with_a_sentence() {
         function.action_call().await.respond(circle);
     }
     let text = "more than 32 forwards and side effects followed one call";
-    assert_eq!(answer.await.unwrap().failure(), (Code::FailedPrecondition, text));
+    let told = explained("test.Calls/Unary", ErrorCode::TooManyHops, text);
+    assert_eq!(answer.await.unwrap().failure(), (Code::FailedPrecondition, &*told));
     assert!(function.report().await.starts_with(text));
 }
 

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use cloudstate_proto::{Forward, Metadata, SideEffect, client_action::Action};
-use cloudstate_proxy::{Proxy, Settings};
+use cloudstate_proxy::{Proxy, Settings, error_code::ErrorCode};
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
 
 use crate::{
     action_calls::{ActionCall, forwarding, only_effects, replying},
     actions::{CALLS, OTHERS, effect, spec},
-    client::{Answer, Client},
+    client::{Answer, Client, explained},
     contract::{any, request},
     hosted::{host_with, serving, settings},
     user_function::{Out, UserFunction, acting, soon},
@@ -152,7 +152,8 @@ async fn an_action_with_a_stream_of_requests_must_answer_a_forward_and_an_effect
         let target = function.action_call().await;
         assert_eq!(target.rpc, "handleStreamedIn");
         let text = "the action did not answer within 0.3 s";
-        assert_eq!(answer.await.unwrap().failure(), (Code::DeadlineExceeded, text));
+        let text = explained("test.Calls/In", ErrorCode::NoAnswer, text);
+        assert_eq!(answer.await.unwrap().failure(), (Code::DeadlineExceeded, &*text));
         target.cancelled().await;
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use cloudstate_proxy::error_code::ErrorCode;
 use http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
@@ -141,6 +142,11 @@ impl Page {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
+}
+
+/// What a client reads of a failure that the proxy found: what it is about, what went wrong, and what to do.
+pub(crate) fn explained(subject: &str, error: ErrorCode, text: &str) -> String {
+    format!("{subject}: {text}. {}", error.remedy())
 }
 
 /// A gRPC message of `request`.

@@ -7,11 +7,11 @@ use cloudstate_proto::{
     client_action::Action,
     crdt::{CrdtDelta, CrdtReply, CrdtStreamedMessage, VoteDelta, crdt_delta::Delta},
 };
-use cloudstate_proxy::{Proxy, Settings, storage::StoreUrl};
+use cloudstate_proxy::{Proxy, Settings, error_code::ErrorCode, storage::StoreUrl};
 use tonic::Code;
 
 use crate::{
-    client::Client,
+    client::{Client, explained},
     contract::{OTHERS, any, request},
     crdt_function::{CrdtStream, SETS, acting, counted, deleted, reply, says, spec, updated, voted},
     hosted::{host, host_with, serving, settings},
@@ -309,7 +309,8 @@ async fn what_waits_for_a_slow_client_is_bounded_in_bytes_and_in_number() {
             }
         };
         let text = "the client takes its replies too slowly: too many were waiting";
-        assert_eq!((cut_off.code(), cut_off.message()), (Code::ResourceExhausted, text));
+        let text = explained("test.Sets/Watch, entity \"e1\"", ErrorCode::ClientTooSlow, text);
+        assert_eq!((cut_off.code(), cut_off.message()), (Code::ResourceExhausted, &*text));
         assert!(replies < elements, "all of them came");
     }
 }

@@ -4,10 +4,11 @@ use tokio::task::JoinHandle;
 use tonic::Code;
 
 use crate::{
-    client::{Answer, Client},
+    client::{Answer, Client, explained},
     hosted::{host_with, settings},
     user_function::UserFunction,
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 fn act(client: &Client, id: &str) -> JoinHandle<Answer> {
     let (client, id) = (client.clone(), id.to_owned());
@@ -51,7 +52,9 @@ async fn when_all_are_busy_another_one_is_refused() {
     let (mut stream, _) = function.activation().await;
     stream.command().await;
     let refused = act(&client, "e2").await.unwrap();
-    assert_eq!(refused.failure(), (Code::ResourceExhausted, "too many entities are busy at once"));
+    let text = "too many entities are busy at once";
+    let text = explained("test.Things/Do, entity \"e2\"", ErrorCode::TooManyEntities, text);
+    assert_eq!(refused.failure(), (Code::ResourceExhausted, &*text));
     stream.reply(1, "done");
     assert_eq!(busy.await.unwrap().reply(), "done");
     // The answer may be here a moment before the entity is known to be idle.

@@ -10,10 +10,12 @@ use prost::Message as _;
 use tonic::Code;
 
 use crate::{
+    client::explained,
     contract::{OTHERS, Reply, Request, THINGS, any, request, spec_of},
     hosted::host,
     user_function::{Out, UserFunction, With, acting, refusal, reply, soon},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 fn forward(service: &str, command: &str, id: &str) -> Action {
     Action::Forward(Forward {
@@ -163,7 +165,8 @@ async fn an_unknown_target_of_a_forward_is_reported_and_fails_the_call() {
         let (_proxy, client) = host(&function).await;
         let (call, source) = outstanding!(function, client, "e1");
         source.send(Out::Reply(acting(1, forward(service, command, "e2"))));
-        assert_eq!(call.await.unwrap().failure(), (Code::Internal, text));
+        let told = explained("test.Things/Do, entity \"e1\"", ErrorCode::UnknownTarget, text);
+        assert_eq!(call.await.unwrap().failure(), (Code::Internal, &*told));
         assert_eq!(function.report().await, format!("{text}\n  forwarded from test.Things.Do"));
     }
 }
@@ -179,7 +182,8 @@ async fn an_unknown_target_of_an_effect_fails_the_call_only_if_it_is_synchronous
         source.send(Out::Reply(reply(1, "fine").with_effects(effects)));
         let answer = call.await.unwrap();
         if synchronous {
-            assert_eq!(answer.failure(), (Code::Internal, text));
+            let told = explained("test.Things/Do, entity \"e1\"", ErrorCode::UnknownTarget, text);
+            assert_eq!(answer.failure(), (Code::Internal, &*told));
         } else {
             assert_eq!(answer.reply(), "fine");
         }
@@ -190,12 +194,13 @@ async fn an_unknown_target_of_an_effect_fails_the_call_only_if_it_is_synchronous
 /// The client did nothing wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_without_a_key_is_reported() {
-    let text = "the entity key is empty: set id";
+    let text = "the entity key `id` is empty";
     let mut function = UserFunction::new();
     let (_proxy, client) = host(&function).await;
     let (call, source) = outstanding!(function, client, "e1");
     source.send(Out::Reply(acting(1, forward(OTHERS, "Do", ""))));
-    assert_eq!(call.await.unwrap().failure(), (Code::Internal, text));
+    let told = explained("test.Others/Do", ErrorCode::TargetWithoutKey, text);
+    assert_eq!(call.await.unwrap().failure(), (Code::Internal, &*told));
     assert_eq!(function.report().await, format!("test.Others.Do: {text}\n  forwarded from test.Things.Do"));
 
     let (call, source) = outstanding!(function, client, "e2");
@@ -336,10 +341,9 @@ async fn a_circle_of_forwards_ends_with_a_sentence() {
     });
     let (_proxy, client) = host(&function).await;
     let answer = client.act("e1", "").await;
-    assert_eq!(
-        answer.failure(),
-        (Code::FailedPrecondition, "more than 32 forwards and side effects followed one call")
-    );
+    let text = "more than 32 forwards and side effects followed one call";
+    let text = explained("test.Things/Do, entity \"e1\"", ErrorCode::TooManyHops, text);
+    assert_eq!(answer.failure(), (Code::FailedPrecondition, &*text));
     assert_eq!(*handled.lock().unwrap(), 33);
     let report = function.report().await;
     assert!(report.starts_with("more than 32 forwards and side effects followed one call"), "{report}");

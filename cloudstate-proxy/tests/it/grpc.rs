@@ -13,6 +13,7 @@ use crate::{
     hosted::{host, host_with, metric, settings},
     user_function::{UserFunction, reply},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 /// What is sent to `test.Things/Do`, and what comes of it.
 fn bad_requests() -> Vec<(&'static str, Bytes, Code, &'static str)> {
@@ -24,14 +25,19 @@ fn bad_requests() -> Vec<(&'static str, Bytes, Code, &'static str)> {
             "an empty key",
             frame(&request("", "text")),
             Code::InvalidArgument,
-            "the entity key is empty: set id",
+            "test.Things/Do: the entity key `id` is empty",
         ),
-        ("an empty message", frame_bytes(0, b""), Code::InvalidArgument, "the entity key is empty: set id"),
+        (
+            "an empty message",
+            frame_bytes(0, b""),
+            Code::InvalidArgument,
+            "test.Things/Do: the entity key `id` is empty",
+        ),
         (
             "a key of another type",
             frame_bytes(0, b"\x08\x05"),
             Code::InvalidArgument,
-            "the entity key is empty: set id",
+            "test.Things/Do: the entity key `id` is empty",
         ),
         ("a key that is too long", frame(&request(&long, "")), Code::InvalidArgument, "4097 bytes"),
         (
@@ -71,8 +77,8 @@ fn bad_requests() -> Vec<(&'static str, Bytes, Code, &'static str)> {
             Code::ResourceExhausted,
             "too large",
         ),
-        ("half a message", whole.slice(..whole.len() - 3), Code::Internal, ""),
-        ("half a head", whole.slice(..3), Code::Internal, ""),
+        ("half a message", whole.slice(..whole.len() - 3), Code::Internal, "Unexpected EOF"),
+        ("half a head", whole.slice(..3), Code::Internal, "Unexpected EOF"),
         ("no message", Bytes::new(), Code::Internal, "Missing request message"),
         ("an unknown flag", frame_bytes(7, b"\x0a\x02e1"), Code::Internal, "compression flag"),
         (
@@ -90,9 +96,16 @@ async fn a_bad_request_is_explained_and_harms_nothing_else() {
     function.serve(|_, command| reply(command.id, "fine"));
     let (_proxy, client) = host(&function).await;
     for (what, body, code, text) in bad_requests() {
+        let error = match code {
+            Code::InvalidArgument => ErrorCode::NoEntityKey,
+            Code::ResourceExhausted => ErrorCode::RequestTooLarge,
+            _ => ErrorCode::MalformedRequest,
+        };
         let answer = client.grpc("test.Things/Do", &body).await;
         assert_eq!(answer.code, code, "{what}: {}", answer.text);
         assert!(answer.text.contains(text), "{what}: {}", answer.text);
+        assert!(answer.text.starts_with("test.Things/Do: "), "{what}: {}", answer.text);
+        assert_eq!(answer.headers["cloudstate-error"], error.as_str(), "{what}: {}", answer.text);
         assert_eq!(client.act("e1", "").await.reply(), "fine", "{what}: on the same connection");
     }
 }

@@ -9,10 +9,12 @@ use tokio::{
 };
 
 use crate::{
+    client::explained,
     contract::{OTHERS, any, request},
     hosted::{host, host_with, metric, serving, settings},
     user_function::{Out, UserFunction, With, reply, soon},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_leaves_the_entity_usable_and_its_command_is_carried_out() {
@@ -98,7 +100,8 @@ async fn a_request_that_is_never_finished_is_answered() {
     let mut answer = String::new();
     soon("an answer", socket.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.ends_with("the request was not sent in time"), "{answer}");
+    let text = explained("test.Things/Do", ErrorCode::RequestStalled, "the request was not sent in time");
+    assert!(answer.ends_with(&text), "{answer}");
 }
 
 /// As browsers and most clients over HTTP/1.1 do. More than the buffers of the sockets hold, so that it must be read.

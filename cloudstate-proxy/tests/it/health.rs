@@ -11,10 +11,12 @@ use tonic_health::pb::{
 use tonic_prost::ProstCodec;
 
 use crate::{
+    client::explained,
     contract::{self, OTHERS, THINGS},
     hosted::{channel, host},
     user_function::{Setup, UserFunction, reply, soon},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 async fn health_of(proxy: &cloudstate_proxy::Proxy) -> HealthClient<Channel> {
     HealthClient::new(channel(proxy).await)
@@ -34,7 +36,10 @@ async fn the_proxy_and_every_service_are_serving_and_others_are_unknown() {
         assert_eq!(answer.status(), ServingStatus::Serving, "{name}");
     }
     let unknown = health.check(service("test.Nothing")).await.unwrap_err();
-    assert_eq!((unknown.code(), unknown.message()), (Code::NotFound, "there is no service test.Nothing"));
+    let text = "there is no service test.Nothing";
+    let text = explained("grpc.health.v1.Health/Check", ErrorCode::UnknownService, text);
+    assert_eq!((unknown.code(), unknown.message()), (Code::NotFound, &*text));
+    assert_eq!(unknown.metadata().get("cloudstate-error").unwrap(), "CS-1013");
 }
 
 #[tokio::test]
@@ -91,8 +96,13 @@ async fn a_watcher_hears_that_the_proxy_stops() {
     let last = soon("the last status", changes.message()).await.unwrap().unwrap();
     assert_eq!(last.status(), ServingStatus::NotServing);
     let end = soon("the end", changes.message()).await.unwrap_err();
-    assert_eq!((end.code(), end.message()), (Code::Unavailable, "the proxy is stopping"));
+    let text = explained("grpc.health.v1.Health/Watch", ErrorCode::Stopping, "the proxy is stopping");
+    assert_eq!((end.code(), end.message()), (Code::Unavailable, &*text));
     soon("the proxy's end", stopped).await.unwrap();
+}
+
+fn no_route(path: &str) -> String {
+    format!("There is no route for {path}. {}", ErrorCode::NotServed.remedy())
 }
 
 #[tokio::test]
@@ -111,8 +121,8 @@ async fn the_port_for_clients_answers_probes() {
             Some("other"),
             (StatusCode::BAD_REQUEST, "unexpected probe header value: other"),
         ),
-        (Method::POST, "/ready", None, (StatusCode::NOT_FOUND, "There is no route for /ready.")),
-        (Method::GET, "/any", None, (StatusCode::NOT_FOUND, "There is no route for /any.")),
+        (Method::POST, "/ready", None, (StatusCode::NOT_FOUND, &no_route("/ready"))),
+        (Method::GET, "/any", None, (StatusCode::NOT_FOUND, &no_route("/any"))),
     ] {
         let headers: Vec<_> = probe.into_iter().map(|value| ("k-network-probe", value)).collect();
         let page = client.http(method.clone(), path, &headers, b"").await;

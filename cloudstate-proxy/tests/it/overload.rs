@@ -6,10 +6,12 @@ use cloudstate_proto::{Forward, client_action::Action};
 use tonic::Code;
 
 use crate::{
+    client::explained,
     contract::{THINGS, any, request},
     hosted::{host_with, metric, settings},
     user_function::{Out, UserFunction, acting},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_command_times_out_and_nothing_else_does() {
@@ -31,7 +33,7 @@ async fn a_stuck_command_times_out_and_nothing_else_does() {
     assert_eq!(other.await.unwrap().reply(), "healthy");
 
     let timed_out = stuck.await.unwrap();
-    assert_eq!(timed_out.failure(), (Code::DeadlineExceeded, "the command was not answered in time"));
+    assert_eq!(timed_out.failure(), (Code::DeadlineExceeded, &*unanswered("test.Things/Do")));
     stream.given_up().await;
 
     let call = act("stuck");
@@ -43,6 +45,12 @@ async fn a_stuck_command_times_out_and_nothing_else_does() {
     assert_eq!(call.await.unwrap().reply(), "still healthy");
 }
 
+/// What is said of a command of the entity `stuck`.
+fn unanswered(rpc: &str) -> String {
+    let subject = format!("{rpc}, entity \"stuck\"");
+    explained(&subject, ErrorCode::NoAnswer, "the command was not answered in time")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http_a_timeout_is_504() {
     let mut function = UserFunction::new();
@@ -50,7 +58,7 @@ async fn over_http_a_timeout_is_504() {
     settings.relay_timeout = Duration::from_millis(100);
     let (_proxy, client) = host_with(settings).await;
     let page = client.get("/things/stuck").await;
-    assert_eq!((page.status.as_u16(), page.text()), (504, "the command was not answered in time"));
+    assert_eq!((page.status.as_u16(), page.text()), (504, &*unanswered("test.Things/Get")));
     drop(function.stream().await);
 }
 
@@ -112,7 +120,9 @@ async fn a_full_queue_is_429_over_http() {
     let _second = act();
     metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, 2).await;
     let page = client.get("/things/e1").await;
-    assert_eq!((page.status.as_u16(), page.text()), (429, "1 commands are already waiting for this entity"));
+    let text = "1 commands are already waiting for this entity";
+    let text = explained("test.Things/Get, entity \"e1\"", ErrorCode::EntityBusy, text);
+    assert_eq!((page.status.as_u16(), page.text()), (429, &*text));
 }
 
 /// Each command within its time, all of them together beyond that of the request.
@@ -121,7 +131,7 @@ async fn a_chain_that_takes_too_long_is_504_and_deadline_exceeded() {
     let mut function = UserFunction::new();
     let mut settings = settings(function.address);
     settings.relay_timeout = Duration::from_millis(200);
-    let (_proxy, client) = host_with(settings).await;
+    let (proxy, client) = host_with(settings).await;
     let mut streams = function.take_streams();
     function.spawn(async move {
         while let Some(mut stream) = streams.recv().await {
@@ -135,10 +145,19 @@ async fn a_chain_that_takes_too_long_is_504_and_deadline_exceeded() {
             });
         }
     });
+    let overdue = |subject: &str| {
+        explained(subject, ErrorCode::CallOverdue, "the call was not finished before its deadline")
+    };
     let page = client.get("/things/http").await;
-    assert_eq!((page.status.as_u16(), page.text()), (504, "the call was not finished in time"));
+    let text = overdue("test.Things/Get, entity \"http\"");
+    assert_eq!((page.status.as_u16(), page.text()), (504, &*text));
     let answer = client.act("grpc", "").await;
-    assert_eq!(answer.failure(), (Code::DeadlineExceeded, "the call was not finished before its deadline"));
+    let text = overdue("test.Things/Do, entity \"grpc\"");
+    assert_eq!(answer.failure(), (Code::DeadlineExceeded, &*text));
+    for method in ["Get", "Do"] {
+        let labels = format!(r#"service="test.Things",method="{method}",code="DEADLINE_EXCEEDED""#);
+        metric(&proxy, &format!("requests_total{{{labels}}}"), 1).await;
+    }
 }
 
 fn forward(id: &str) -> Forward {

@@ -15,12 +15,13 @@ use tonic::{Code, Status};
 use crate::{
     action_calls::{ActionCall, failing, only_effects, replying, responding},
     actions::spec,
-    client::{frame, frame_bytes},
+    client::{explained, frame, frame_bytes},
     contract::{Reply, any, request},
     hosted::{host, serving},
     streams::StreamedCall,
     user_function::{UserFunction, soon},
 };
+use cloudstate_proxy::error_code::ErrorCode;
 
 /// A reply with metadata: text, and bytes.
 fn with_metadata(text: &str) -> cloudstate_proto::action::ActionResponse {
@@ -104,7 +105,8 @@ async fn a_deadline_ends_a_stream_and_cancels_the_call() {
     replied(&held, &["in time"]).await;
     assert_eq!(call.reply().await, "in time");
     let end = call.end().await;
-    assert_eq!(end, (Code::DeadlineExceeded, "the call was not finished before its deadline".to_owned()));
+    let text = "the call was not finished before its deadline";
+    assert_eq!(end, (Code::DeadlineExceeded, explained("test.Calls/Both", ErrorCode::CallOverdue, text)));
     held.cancelled().await;
 }
 

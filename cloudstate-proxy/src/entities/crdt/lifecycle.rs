@@ -519,7 +519,10 @@ impl Lifecycle {
                 End::Lost => self.lost(out),
                 // Nobody was waiting: a user function may end an idle stream, for example when it restarts.
                 _ if !self.sent.is_missed() => {
-                    self.fail_sent(&Failure::new(ErrorCode::EntityStreamEnded, UNEXPECTED_TERMINATION), out);
+                    self.fail_sent(
+                        &Failure::fixed(ErrorCode::EntityStreamEnded, UNEXPECTED_TERMINATION),
+                        out,
+                    );
                     self.leave(out);
                 }
                 End::Completed => self.crash("Unexpected entity termination due to stream closure", out),
@@ -531,7 +534,7 @@ impl Lifecycle {
     /// The process is gone. Nothing is stored for a command before its reply, so another process gets it.
     fn lost(&mut self, out: &mut Vec<Output>) {
         let (unanswered, streams) = self.sent.take();
-        let gone = Failure::new(ErrorCode::UserFunctionGone, UNEXPECTED_TERMINATION);
+        let gone = Failure::fixed(ErrorCode::UserFunctionGone, UNEXPECTED_TERMINATION);
         for Unanswered { command, resent, caller } in unanswered.into_iter().rev() {
             match caller {
                 Caller::Waits if resent < MAX_RESENT => {
@@ -614,7 +617,7 @@ impl Lifecycle {
         for token in self.replica.abandon(out) {
             self.sent.forget(token);
         }
-        self.fail_sent(&Failure::new(ErrorCode::EntityTerminated, super::TERMINATING), out);
+        self.fail_sent(&Failure::fixed(ErrorCode::EntityTerminated, super::TERMINATING), out);
         self.leave(out);
     }
 
@@ -685,7 +688,7 @@ fn failed(error: ErrorCode, text: impl Into<String>) -> Answer {
 }
 
 fn deleted() -> Answer {
-    failed(ErrorCode::EntityDeleted, DELETED)
+    Answer::Failed(Failure::fixed(ErrorCode::EntityDeleted, DELETED))
 }
 
 fn timed_out() -> Answer {

@@ -210,7 +210,7 @@ impl Replica {
                     ended.push(held.to);
                 }
                 // Behind what its caller gets first.
-                let answer = Answer::Failed(Failure::new(error, text));
+                let answer = Answer::Failed(Failure::fixed(error, text));
                 self.held.push_back(Held { after: self.changes, answer, last: true, ..held });
             }
         }

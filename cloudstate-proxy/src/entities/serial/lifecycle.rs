@@ -272,8 +272,9 @@ impl<K: SerialKind> Lifecycle<K> {
         out.push(self.report(&format!("{unexpected}: {}", failure.description)));
         let names_command = matches!(self.phase, Phase::Awaiting(_)) && failure.command_id == self.command_id;
         let description = if names_command { failure.description } else { unexpected.to_owned() };
-        let code = Code::from_number(failure.grpc_status_code);
-        self.crash(Failure { code, ..Failure::new(ErrorCode::EntityFailed, description) }, out);
+        let mut told = Failure::fixed(ErrorCode::EntityFailed, description);
+        told.code = Code::from_number(failure.grpc_status_code);
+        self.crash(told, out);
     }
 
     fn on_reply(&mut self, reply: Reply<K::Changes>, out: &mut Vec<Output<K>>) {
@@ -366,8 +367,8 @@ impl<K: SerialKind> Lifecycle<K> {
                 out.push(Output::Observed(Observation::CommandStashed(command.token)));
                 self.stash.push_front(Incoming { resends: command.resends + 1, ..command });
             } else {
-                let failure = Answer::failed(ErrorCode::UserFunctionGone, K::TEXTS.unexpected_termination);
-                out.push(Output::Answer(command.token, failure));
+                let failure = Failure::fixed(ErrorCode::UserFunctionGone, K::TEXTS.unexpected_termination);
+                out.push(Output::Answer(command.token, Answer::Failed(failure)));
             }
         }
         if self.draining {
@@ -379,7 +380,7 @@ impl<K: SerialKind> Lifecycle<K> {
     fn ended_unexpectedly(&mut self, why: &str, out: &mut Vec<Output<K>>) {
         let termination = K::TEXTS.unexpected_termination;
         out.push(self.report(&format!("{termination}: {why}")));
-        self.fail_everyone(Failure::new(ErrorCode::EntityStreamEnded, termination), out);
+        self.fail_everyone(Failure::fixed(ErrorCode::EntityStreamEnded, termination), out);
         match &mut self.phase {
             Phase::Storing { then, .. } => *then = AfterStoring::Dormant,
             _ => self.dormant(false, out),
@@ -437,7 +438,7 @@ impl<K: SerialKind> Lifecycle<K> {
     /// The user function broke the protocol.
     fn violation(&mut self, text: &str, detail: &str, out: &mut Vec<Output<K>>) {
         out.push(self.report(&format!("{text}: {detail}")));
-        self.crash(Failure::new(ErrorCode::ProtocolViolation, text), out);
+        self.crash(Failure::fixed(ErrorCode::ProtocolViolation, text), out);
     }
 
     /// Fails everyone who waits and closes the stream; the next command starts from the store.
@@ -491,5 +492,5 @@ impl<K: SerialKind> Lifecycle<K> {
 
 /// For commands that waited while the entity crashed.
 fn terminated<K: SerialKind>() -> Failure {
-    Failure::new(ErrorCode::EntityTerminated, K::TEXTS.terminated)
+    Failure::fixed(ErrorCode::EntityTerminated, K::TEXTS.terminated)
 }

@@ -2,19 +2,29 @@
 
 mod call;
 mod codec;
+pub(super) mod unreadable;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body as HttpBody;
+use tokio::time::Instant;
 use tonic::{Code, Status, body::Body, metadata::MetadataMap};
 
-use super::{Frontend, Reflection, health};
-use crate::error_code::{ERROR_HEADER, ErrorCode};
+use super::{
+    Frontend, Reflection,
+    due::{BodyError, Due},
+    health,
+};
+use crate::{
+    error_code::{ERROR_HEADER, ErrorCode},
+    routing::Failure,
+};
 
 /// Serves the rpcs of the contract, and those of the proxy itself.
 pub(super) async fn serve<B>(frontend: &Frontend, request: Request<B>) -> Response<Body>
 where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BodyError>,
 {
     let path = request.uri().path();
     if let Some(method) = frontend.catalog.by_path(path) {
@@ -22,20 +32,23 @@ where
     } else if Reflection::is_at(path) {
         frontend.reflection.serve(request, frontend.management.stopping.clone()).await
     } else if let Some(rpc) = health::Rpc::at(path) {
-        rpc.serve(&frontend.management, request).await
+        let due = Instant::now().checked_add(frontend.request_timeout);
+        rpc.serve(&frontend.management, request.map(|body| Due::new(body, due))).await
     } else {
-        let text = format!("{path} is not served here");
-        refusal(Code::Unimplemented, text, Some(ErrorCode::NotServed)).into_http()
+        let text = format!("{path:.200} is not served here");
+        status(Failure::new(ErrorCode::NotServed, text)).into_http()
     }
 }
 
-/// The status that says so to a client, with the code of what the proxy itself found.
-fn refusal(code: Code, text: String, error: Option<ErrorCode>) -> Status {
+/// The status that tells a client of `failure`, with the code of what the proxy itself found.
+pub(super) fn status(failure: Failure) -> Status {
+    let Failure { code, description, error, .. } = failure.explained(None);
+    let code = code.map_or(Code::Unknown, |code| Code::from_i32(code as i32));
     let mut headers = HeaderMap::new();
     if let Some(error) = error {
         headers.insert(ERROR_HEADER, error.header());
     }
-    Status::with_metadata(code, shortened(text), MetadataMap::from_headers(headers))
+    Status::with_metadata(code, shortened(description), MetadataMap::from_headers(headers))
 }
 
 /// What the text of a status may take as a header. Clients accept 8 KiB of headers or more; several break off the

@@ -19,7 +19,7 @@ use tonic::{Status, body::Body};
 
 pub use base64_groups::{Base64Groups, InvalidBase64};
 
-use super::{Frontend, grpc};
+use super::{Frontend, due::BodyError, grpc};
 use crate::error_code::ERROR_HEADER;
 
 /// How messages travel.
@@ -38,7 +38,7 @@ pub(super) fn is_grpc_web<B>(request: &Request<B>) -> bool {
 pub(super) async fn serve<B>(frontend: &Frontend, mut request: Request<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    B::Error: Into<BodyError>,
 {
     let headers = request.headers_mut();
     let encoding = Encoding::of_request(headers).unwrap_or(Encoding::Binary);
@@ -102,26 +102,25 @@ impl<B> TextBody<B> {
 impl<B> HttpBody for TextBody<B>
 where
     B: HttpBody<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BodyError>,
 {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let invalid = |error: InvalidBase64| Status::invalid_argument(error.to_string()).into();
         if self.is_over {
             return Poll::Ready(None);
         }
         let next = match ready!(Pin::new(&mut self.text).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(piece) => Some(self.groups.decode(&piece).map(Frame::data).map_err(invalid)),
+                Ok(piece) => Some(self.groups.decode(&piece).map(Frame::data).map_err(Into::into)),
                 Err(trailers) => Some(Ok(Frame::trailers(trailers.into_trailers().unwrap_or_default()))),
             },
             Some(Err(error)) => Some(Err(error.into())),
-            None => self.groups.finish().err().map(|error| Err(invalid(error))),
+            None => self.groups.finish().err().map(|error| Err(error.into())),
         };
         self.is_over = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)

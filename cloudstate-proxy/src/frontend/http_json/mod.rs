@@ -19,18 +19,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 
 pub use http_rule::InvalidHttpRule;
 pub use response_body::{BrokenOff, ResponseBody};
 
-use super::metadata;
+use super::{due::BodyError, metadata};
 use crate::{
     error_code::ErrorCode,
     routing::{Call, Calls, Requests},
     schema::MessageType,
     service_catalog::ServiceCatalog,
+    telemetry::FailedCalls,
 };
 use http_rule::Binding;
 use refusal::Refusal;
@@ -43,6 +44,7 @@ pub struct HttpJson {
     table: RouteTable,
     routes: Vec<Route>,
     warnings: Vec<String>,
+    failed_calls: FailedCalls,
 }
 
 /// One HTTP route, for people.
@@ -80,7 +82,7 @@ impl HttpJson {
                 warnings.push(routes[index].replaces(&routes[replaced]));
             }
         }
-        Ok(Self { bindings, table, routes, warnings })
+        Ok(Self { bindings, table, routes, warnings, failed_calls: FailedCalls::default() })
     }
 
     /// All routes, in the order of declaration.
@@ -109,14 +111,13 @@ impl HttpJson {
     ) -> Response<ResponseBody>
     where
         B: Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
     {
         let is_head = request.method() == Method::HEAD;
         let response = match self.table.find(request.method(), request.uri().path()) {
             Found::Route(index) => {
                 let binding = &self.bindings[index];
-                carry_out(binding, request, calls, max_request_size)
-                    .await
-                    .unwrap_or_else(Refusal::into_response)
+                self.serve_route(binding, request, calls, max_request_size).await
             }
             Found::OtherMethods(methods) => other_methods(request.method(), &methods),
             Found::Nothing => {
@@ -125,6 +126,38 @@ impl HttpJson {
             }
         };
         if is_head { without_body(response) } else { response }
+    }
+
+    async fn serve_route<B>(
+        &self,
+        binding: &Binding,
+        request: Request<B>,
+        calls: &dyn Calls,
+        max_request_size: usize,
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
+    {
+        let (head, body) = request.into_parts();
+        let payload = request::payload(binding, &head.uri, &head.headers, body, max_request_size).await;
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(refusal) => return self.refuse(refusal, binding, None),
+        };
+        let response = carry_out(binding, &head.headers, payload.clone(), calls).await;
+        response.unwrap_or_else(|refusal| self.refuse(refusal, binding, Some(&payload)))
+    }
+
+    /// What is answered instead of a reply, and, unless routing has done that, logged.
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        Binding { method, .. }: &Binding,
+        payload: Option<&Bytes>,
+    ) -> Response<ResponseBody> {
+        let entity_id = payload.and_then(|payload| method.entity_id(payload));
+        refusal.about(method, entity_id, &self.failed_calls).into_response()
     }
 }
 
@@ -150,26 +183,21 @@ impl Route {
     }
 }
 
-async fn carry_out<B>(
+async fn carry_out(
     binding: &Binding,
-    request: Request<B>,
+    headers: &HeaderMap,
+    request: Bytes,
     calls: &dyn Calls,
-    max_request_size: usize,
-) -> Result<Response<ResponseBody>, Refusal>
-where
-    B: Body<Data = Bytes>,
-{
-    let (head, body) = request.into_parts();
-    let request = request::payload(binding, &head.uri, &head.headers, body, max_request_size).await?;
+) -> Result<Response<ResponseBody>, Refusal> {
     let requests = match binding.method.client_streaming {
         // A stream of one.
         true => Requests::Many(stream::iter([Ok(request)]).boxed()),
         false => Requests::One(request),
     };
-    let metadata = metadata::from_headers(&head.headers);
+    let metadata = metadata::from_headers(headers);
     let call = Call { method: Arc::clone(&binding.method), requests, metadata };
     match binding.method.server_streaming {
-        true => streamed_response::from_replies(binding, &head.headers, calls.call_streamed(call)).await,
+        true => streamed_response::from_replies(binding, headers, calls.call_streamed(call)).await,
         false => response::from_reply(binding, calls.call(call).await?),
     }
 }

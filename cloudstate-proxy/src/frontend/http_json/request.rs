@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     error_code::ErrorCode,
+    frontend::due::{BodyError, Stalled},
     schema::{InvalidJson, Message, MessageType},
 };
 
@@ -35,6 +36,7 @@ pub(super) async fn payload<B>(
 ) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
 {
     let mut message = match &binding.body {
         BodyRule::Nothing => binding.input.empty(),
@@ -69,8 +71,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 ErrorCode::UnsupportedMediaType,
                 format!(
-                    "The header `content-type: {:.100}` is not accepted here: send a JSON body with the header \
-                     `content-type: application/json`.",
+                    "The header `content-type: {:.100}` is not accepted here.",
                     String::from_utf8_lossy(value.as_bytes())
                 ),
             ));
@@ -84,11 +85,11 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
 const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Reads a body, but not more of it than is allowed.
-async fn read<B: Body<Data = Bytes>>(
-    headers: &HeaderMap,
-    body: B,
-    max_size: usize,
-) -> Result<Bytes, Refusal> {
+async fn read<B>(headers: &HeaderMap, body: B, max_size: usize) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
     let too_large = || {
         let sentence =
             format!("The request body is larger than {max_size} bytes, the most that is accepted.");
@@ -106,7 +107,7 @@ async fn read<B: Body<Data = Bytes>>(
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::bad_request("The request body broke off before its end."))?;
+        let frame = frame.map_err(|error| broken(&error.into()))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > max_size {
             discard(body).await;
@@ -121,6 +122,15 @@ async fn read<B: Body<Data = Bytes>>(
         }
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+fn broken(error: &BodyError) -> Refusal {
+    match error.downcast_ref() {
+        Some(stalled @ Stalled) => {
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::RequestStalled, stalled.to_string())
+        }
+        None => Refusal::bad_request("The request body broke off before its end."),
+    }
 }
 
 async fn discard<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {

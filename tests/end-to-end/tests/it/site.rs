@@ -23,8 +23,6 @@ pub(crate) struct Site {
     user_function_port: u16,
     program: &'static str,
     proxy_flags: Vec<String>,
-    /// What the proxy logs.
-    pub(crate) log_filter: &'static str,
     proxy: Option<Process>,
     user_function: Option<Process>,
 }
@@ -62,7 +60,6 @@ impl Site {
             user_function_port: free_port(),
             program: env!("CARGO_BIN_EXE_e2e-shopping-cart"),
             proxy_flags: proxy_flags.iter().map(|flag| (*flag).to_owned()).collect(),
-            log_filter: "info",
             proxy: None,
             user_function: None,
         }
@@ -88,7 +85,7 @@ impl Site {
             .args(["--user-function", &format!("127.0.0.1:{}", self.user_function_port)])
             .args(["--store", &format!("sqlite:{}", self.store().display())])
             .args(&self.proxy_flags)
-            .env("RUST_LOG", self.log_filter);
+            .env("RUST_LOG", "info");
         command
     }
 
