@@ -186,6 +186,21 @@ fn the_sample_of_a_huge_message_is_short() {
     assert!(body.ends_with('}') && body.len() < 2048, "{} bytes", body.len());
 }
 
+#[tokio::test]
+async fn the_sample_of_any_message_is_a_valid_request() {
+    let source = r#"
+        syntax = "proto3";
+        package test;
+        import "google/protobuf/any.proto";
+        import "google/protobuf/empty.proto";
+        service Listener { rpc OnOther(google.protobuf.Any) returns (google.protobuf.Empty); }
+    "#;
+    let proxy = Proxy::new(contracts::actions(compile("listener.proto", source), &["test.Listener"]));
+    let sample = proxy.http.routes()[0].sample_body.clone().unwrap();
+    let answer = proxy.send("POST /test.Listener/OnOther", &sample).await;
+    assert_eq!(answer.status, 200, "{sample}: {answer:?}");
+}
+
 #[test]
 fn rpcs_without_a_rule_get_the_default_route() {
     let services = ["EventSourcedTckModel", "EventSourcedTwo", "EventSourcedConfigured"]

@@ -99,6 +99,8 @@ fn field_value(field: &Field, depth: u32) -> Option<String> {
 /// Messages whose JSON is not an object of their fields.
 fn well_known(message: &MessageType) -> Option<&'static str> {
     let json = match message.full_name().strip_prefix("google.protobuf.")? {
+        // What handles any message replies with this one, so it is in the contract.
+        "Any" => "{\"@type\":\"type.googleapis.com/google.protobuf.Empty\",\"value\":{}}",
         "Timestamp" => "\"2030-12-31T23:59:59Z\"",
         "Duration" => "\"1.5s\"",
         "FieldMask" => "\"\"",
