@@ -71,6 +71,7 @@ enum Command {
 
 const EXAMPLES: &str = "\
 Examples:
+  cloudstate dev                        develop the cargo package in this folder
   cloudstate dev shopping-cart          develop the cargo package shopping-cart
   cloudstate dev -- node index.js       develop in any other language
   cloudstate proxy --store memory       host what listens on port 8080, keep nothing

@@ -129,7 +129,7 @@ fn a_failed_build_is_shown_once_and_waits_for_the_next_save() {
     fs::create_dir(folder.path().join("src")).unwrap();
     write("src/main.rs", "fn main() { this is not Rust }");
 
-    let mut dev = Dev::start(folder.path(), &["cart"]);
+    let mut dev = Dev::start(folder.path(), &[]);
     dev.says("error: expected one of");
     dev.says("cloudstate: the build failed; waiting for the next save");
 
@@ -154,7 +154,8 @@ fn a_failed_build_is_shown_once_and_waits_for_the_next_save() {
 fn what_cannot_be_developed_is_explained_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let base = ["dev", "--listen", "127.0.0.1:0", "--management", "off", "--store", "memory"];
-    let cases: [(&[&str], i32, &str); 4] = [
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&[], 1, "error: there is no Cargo.toml in "),
         (&["cart"], 1, "error: there is no Cargo.toml in "),
         (&["--", "no-such-command"], 1, "error: cannot run no-such-command: No such file or directory"),
         (&["--watch", "nowhere", "--", "sh"], 1, "error: cannot watch nowhere: No such file or directory"),
@@ -173,7 +174,6 @@ fn a_wrong_command_line_is_exit_code_2() {
     for (arguments, expected) in [
         (&["proxy", "--listen", "nowhere"][..], "error: --listen: \"nowhere\" is not an address"),
         (&["proxy", "--no-such-flag"], "error: unexpected argument '--no-such-flag'"),
-        (&["dev"], "error: the following required arguments were not provided"),
         (&["dev", "cart", "--", "sh"], "error: the argument '[PACKAGE]' cannot be used with '[COMMAND]...'"),
     ] {
         let (exit, stderr) = refusal(folder.path(), arguments);

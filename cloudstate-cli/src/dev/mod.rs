@@ -31,8 +31,9 @@ use crate::{Error as CommandError, environment, logging, stop::Stop};
 
 /// Develop a user function: build it, run it behind a proxy, start it anew whenever its files change
 ///
-/// PACKAGE is a package of the cargo workspace around the current folder; COMMAND is anything that can be
-/// run, in any language. It gets the address to listen on in the environment variables HOST and PORT.
+/// PACKAGE is a package of the cargo workspace around the current folder, by default the one that the folder
+/// belongs to; COMMAND is anything that can be run, in any language. It gets the address to listen on in the
+/// environment variables HOST and PORT.
 ///
 /// The proxy serves gRPC and HTTP/JSON on 127.0.0.1:9000 and keeps its state in .cloudstate/<name>/ at the
 /// root of the workspace (of a command: in the current folder). Watched are the package and the packages it
@@ -41,7 +42,7 @@ use crate::{Error as CommandError, environment, logging, stop::Stop};
 /// Ctrl-C ends everything; a second one does so at once.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "cloudstate dev [OPTIONS] <PACKAGE>\n       cloudstate dev [OPTIONS] -- <COMMAND>...",
+    override_usage = "cloudstate dev [OPTIONS] [PACKAGE]\n       cloudstate dev [OPTIONS] -- <COMMAND>...",
     after_help = EXAMPLES,
     verbatim_doc_comment,
     mut_arg("user-function", |argument| argument.hide(true)),
@@ -50,7 +51,7 @@ use crate::{Error as CommandError, environment, logging, stop::Stop};
 )]
 pub(crate) struct Arguments {
     /// The cargo package to build and run
-    #[arg(required_unless_present = "command", conflicts_with = "command")]
+    #[arg(conflicts_with = "command")]
     package: Option<String>,
     /// The command to run, and its arguments
     #[arg(last = true)]
@@ -70,6 +71,7 @@ const STORE_HELP: &str = "Where the events and snapshots of entities are kept \
 
 const EXAMPLES: &str = "\
 Examples:
+  cloudstate dev
   cloudstate dev shopping-cart
   cloudstate dev --fresh --listen 127.0.0.1:9001 shopping-cart
   cloudstate dev --store memory -- node index.js
@@ -129,11 +131,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
 async fn program(arguments: &Arguments) -> Result<Program, Reason> {
     let folder = std::env::current_dir().map_err(Reason::CurrentFolder)?;
     let command = &arguments.command;
-    match &arguments.package {
-        Some(package) => Ok(Program::package(package, &folder).await?),
-        None => Program::command(command.clone(), &folder)
-            .ok_or_else(|| Reason::NoCommand(command.join(OsStr::new(" ")).to_string_lossy().into_owned())),
+    if command.is_empty() {
+        return Ok(Program::package(arguments.package.as_deref(), &folder).await?);
     }
+    Program::command(command.clone(), &folder)
+        .ok_or_else(|| Reason::NoCommand(command.join(OsStr::new(" ")).to_string_lossy().into_owned()))
 }
 
 fn settings(arguments: &settings::Arguments, program: &Program, port: u16) -> Result<Settings, CommandError> {

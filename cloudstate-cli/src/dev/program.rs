@@ -29,10 +29,11 @@ enum Kind {
 }
 
 impl Program {
-    pub(super) async fn package(package: &str, folder: &Path) -> Result<Self, WorkspaceError> {
-        let binary = workspace::find_binary(package, folder).await?;
+    /// Without a name it is the package that `folder` belongs to.
+    pub(super) async fn package(name: Option<&str>, folder: &Path) -> Result<Self, WorkspaceError> {
+        let binary = workspace::find_binary(name, folder).await?;
         Ok(Self {
-            name: package.to_owned(),
+            name: binary.package.clone(),
             root: binary.workspace_root.clone(),
             folders: binary.folders.clone(),
             kind: Kind::Package(binary),

@@ -42,6 +42,8 @@ pub(super) enum WorkspaceError {
     NotUnderstood(#[from] serde_json::Error),
     #[error("there is no package `{package}` here; packages with a binary: {}", listed(known))]
     UnknownPackage { package: String, known: Vec<String> },
+    #[error("{} is in no package: say which one to develop; packages with a binary: {}", folder.display(), listed(known))]
+    NotInPackage { folder: PathBuf, known: Vec<String> },
     #[error("the package `{0}` has no binary to run: it needs a src/main.rs")]
     NoBinary(String),
     #[error(
@@ -58,8 +60,9 @@ pub(super) fn cargo() -> Command {
     cargo
 }
 
-/// Asks cargo for the binary of `package` in the workspace around `folder`.
-pub(super) async fn find_binary(package: &str, folder: &Path) -> Result<Binary, WorkspaceError> {
+/// Asks cargo for the binary of a package in the workspace around `folder`: the one of this name, or the one that
+/// `folder` belongs to.
+pub(super) async fn find_binary(package: Option<&str>, folder: &Path) -> Result<Binary, WorkspaceError> {
     let output = cargo()
         .args(["metadata", "--format-version=1", "--no-deps"])
         .current_dir(folder)
@@ -74,7 +77,11 @@ pub(super) async fn find_binary(package: &str, folder: &Path) -> Result<Binary, 
             false => WorkspaceError::Unreadable(said),
         });
     }
-    serde_json::from_slice::<Metadata>(&output.stdout)?.binary(package)
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
+    metadata.binary(match package {
+        Some(name) => metadata.named(name)?,
+        None => metadata.around(folder)?,
+    })
 }
 
 /// The part of `cargo metadata` that we read.
@@ -107,16 +114,30 @@ struct Dependency {
 }
 
 impl Metadata {
-    fn binary(self, name: &str) -> Result<Binary, WorkspaceError> {
-        let Some(package) = self.packages.iter().find(|package| package.name == name) else {
-            return Err(WorkspaceError::UnknownPackage { package: name.to_owned(), known: self.runnable() });
-        };
+    fn named(&self, name: &str) -> Result<&Package, WorkspaceError> {
+        let unknown = || WorkspaceError::UnknownPackage { package: name.to_owned(), known: self.runnable() };
+        self.packages.iter().find(|package| package.name == name).ok_or_else(unknown)
+    }
+
+    /// The innermost one, as cargo would choose; or the only one that can be run.
+    fn around(&self, folder: &Path) -> Result<&Package, WorkspaceError> {
+        let around = self.packages.iter().filter(|package| folder.starts_with(package.folder()));
+        if let Some(package) = around.max_by_key(|package| package.folder().components().count()) {
+            return Ok(package);
+        }
+        match &*self.runnable() {
+            [only] => self.named(only),
+            known => Err(WorkspaceError::NotInPackage { folder: folder.to_owned(), known: known.to_vec() }),
+        }
+    }
+
+    fn binary(&self, package: &Package) -> Result<Binary, WorkspaceError> {
         Ok(Binary {
-            package: name.to_owned(),
+            package: package.name.clone(),
             name: package.binary()?,
             folders: self.folders(package),
-            workspace_root: self.workspace_root,
-            target_directory: self.target_directory,
+            workspace_root: self.workspace_root.clone(),
+            target_directory: self.target_directory.clone(),
         })
     }
 
@@ -200,9 +221,14 @@ mod tests {
         .unwrap()
     }
 
+    fn binary(name: &str) -> Result<Binary, WorkspaceError> {
+        let metadata = metadata();
+        metadata.binary(metadata.named(name)?)
+    }
+
     #[test]
     fn a_package_is_found_with_its_path_dependencies() {
-        let binary = metadata().binary("cart").unwrap();
+        let binary = binary("cart").unwrap();
         assert_eq!(binary.name, "cart");
         assert_eq!(
             binary.folders,
@@ -213,12 +239,12 @@ mod tests {
 
     #[test]
     fn the_default_binary_is_the_one_cargo_would_run() {
-        assert_eq!(metadata().binary("chosen").unwrap().name, "b");
+        assert_eq!(binary("chosen").unwrap().name, "b");
     }
 
     #[test]
     fn what_cannot_be_run_is_explained() {
-        let refused = |package| metadata().binary(package).unwrap_err().to_string();
+        let refused = |package| binary(package).unwrap_err().to_string();
         assert_eq!(
             refused("crat"),
             "there is no package `crat` here; packages with a binary: cart, two, chosen"
@@ -230,10 +256,30 @@ mod tests {
         );
     }
 
+    #[test]
+    fn without_a_name_it_is_the_package_around_the_folder() {
+        let metadata = metadata();
+        let around = |folder: &str| metadata.around(Path::new(folder)).map(|package| &*package.name);
+        assert_eq!(around("/w/cart").unwrap(), "cart");
+        assert_eq!(around("/w/cart/src/bin").unwrap(), "cart");
+        assert_eq!(around("/w/sdk").unwrap(), "sdk", "that it cannot be run is said later");
+        assert_eq!(
+            around("/w").unwrap_err().to_string(),
+            "/w is in no package: say which one to develop; packages with a binary: cart, two, chosen"
+        );
+    }
+
+    #[test]
+    fn at_the_root_of_a_workspace_it_is_the_only_package_that_can_be_run() {
+        let mut metadata = metadata();
+        metadata.packages.truncate(2);
+        assert_eq!(metadata.around(Path::new("/w")).unwrap().name, "cart");
+    }
+
     #[tokio::test]
     async fn a_folder_outside_of_every_workspace_is_explained() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = find_binary("cart", folder.path()).await.unwrap_err().to_string();
+        let refused = find_binary(Some("cart"), folder.path()).await.unwrap_err().to_string();
         assert!(refused.starts_with("there is no Cargo.toml in "), "{refused}");
         assert!(refused.ends_with("start any other command with `cloudstate dev -- <command>`"), "{refused}");
     }
@@ -242,7 +288,7 @@ mod tests {
     async fn a_broken_manifest_is_shown_in_cargos_words() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("Cargo.toml"), "[package]\nname = 7\n").unwrap();
-        let refused = find_binary("cart", folder.path()).await.unwrap_err().to_string();
+        let refused = find_binary(Some("cart"), folder.path()).await.unwrap_err().to_string();
         assert!(refused.starts_with("cargo cannot read the workspace:\n"), "{refused}");
         assert!(refused.contains("name = 7"), "{refused}");
     }
