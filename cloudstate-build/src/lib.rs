@@ -18,7 +18,7 @@
 //! | Item | What it is |
 //! |---|---|
 //! | `shopping_cart::EventSourced` | the trait an event sourced entity implements: one function per rpc, with the comments of the `.proto` |
-//! | `shopping_cart::Value` | the same for a value entity |
+//! | `shopping_cart::Value`, `Crdt`, `Action` | the same for a value entity, a CRDT entity and an action; a service is implemented as one of them |
 //! | `shopping_cart::add_item(..)` and so on | a typed call per rpc, for forwards, side effects and tests |
 //! | `shopping_cart::Service` | names the service, for the attribute on the entity |
 //!

@@ -49,7 +49,7 @@
 //!
 //!     // rpc Watch(Visit) returns (stream Online): tells of every change, wherever it is made.
 //!     fn watch(&mut self, _: Visit, _: &Context) -> StreamReply<Self, Online> {
-//!         Ok(Effect::stream(self.online()).on_change(|now: &Self| Some(now.online())))
+//!         Ok(Effect::stream(self.online()).on_change(Self::online))
 //!     }
 //!
 //!     fn close(&mut self, _: Visit, _: &Context) -> Reply<Self, ()> {
@@ -97,8 +97,8 @@
 //! The proxy replicates and resolves conflicts. What lives here is the present value, and a record of what a command
 //! has changed: it is sent with the command's reply, or taken back when the command fails.
 //!
-//! A CRDT is kept in the memory of the proxy's nodes only, so it is for what may be lost when all of them stop: who is
-//! online, what is being typed, counts that are rebuilt.
+//! By the protocol a CRDT is kept in the memory of the proxy's nodes only, so it is for what may be lost when all of them
+//! stop: who is online, what is being typed, counts that are rebuilt. (This project's proxy stores it, too.)
 //!
 //! # Commands
 //!

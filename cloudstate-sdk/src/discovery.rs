@@ -32,7 +32,10 @@ pub(crate) fn entity_spec(
         return Err(Kind::Contract(problems).into());
     }
     for service in contract::services_without_entity(components, &descriptors) {
-        tracing::info!("the service {service} is declared, and no entity of this program serves it");
+        tracing::warn!(
+            "nothing in this program serves {service}, which its contract declares; if something should, see that its \
+             module (`mod`) and its crate (`use my_entities as _;`) are linked"
+        );
     }
     for warning in contract::warnings(components, &descriptors) {
         tracing::warn!("{warning}");

@@ -23,7 +23,9 @@ pub(crate) enum Kind {
     Contract(Vec<String>),
     #[error("the environment variable PORT is `{0}`; it must be a number from 0 to 65535")]
     Port(String),
-    #[error("cannot listen on {address}: {source}")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address with `HOST` and `PORT`, or `CloudState::address`"
+    )]
     Bind { address: String, source: io::Error },
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

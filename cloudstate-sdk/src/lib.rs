@@ -13,12 +13,12 @@
 //! | CRDT entity | a value that many nodes change at once; in memory | [`crdt`] |
 //! | action | none; asynchronous, with streams, and a subscriber of events | [`action`] |
 //!
-//! All four work, behind any proxy of the protocol 0.2 that offers the kind. This project's own proxy hosts event
-//! sourced entities so far, and refuses the others with a sentence that says so.
+//! All four work behind any proxy of the protocol 0.2 that offers the kind; this project's own proxy offers all.
 //!
 //! # From nothing to a running service
 //!
-//! **1. The dependencies.** No `protoc` is needed.
+//! **1. The dependencies.** No `protoc` is needed. From a checkout of the repository they are given by path;
+//! `docs/new-service.md` there is a whole service, with an image.
 //!
 //! ```toml
 //! [dependencies]
@@ -215,12 +215,13 @@
 //! }
 //! ```
 //!
-//! `cargo run` now waits for a proxy on 127.0.0.1:8080, or on what `HOST` and `PORT` say.
+//! `cargo run` now waits for a proxy on 127.0.0.1:8080, or on what `HOST` and `PORT` say. (Entities in a library, be it
+//! the `src/lib.rs` beside it, are linked when `main.rs` names it: `use my_crate as _;`.)
 //!
 //! **6. Run it** with a proxy. `cloudstate`, of the crate `cloudstate-cli`, is one. In the folder of your crate
 //!
 //! ```text
-//! cloudstate dev my-crate
+//! cloudstate dev
 //! ```
 //!
 //! builds, starts both, restarts yours when a source changes, and prints a `curl` line for each route:
@@ -333,7 +334,14 @@ pub mod google {
 #[macro_export]
 macro_rules! include_protos {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/cloudstate.rs"));
+        include!(concat!(
+            env!(
+                "OUT_DIR",
+                "`include_protos!` brings in what the build script makes, and this package has none: add a `build.rs` \
+                 that calls `cloudstate_build::compile_protos`, beside its `Cargo.toml`"
+            ),
+            "/cloudstate.rs"
+        ));
     };
 }
 

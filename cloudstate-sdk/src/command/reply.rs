@@ -12,7 +12,21 @@ use crate::{
 /// What a command handler of the entity `E` returns: an effect that answers with an `M`, or an error that
 /// fails the command and changes nothing.
 ///
-/// The third parameter is the entity's own error type, if it has one.
+/// The third parameter is the entity's own error type, if it has one. Functions that handlers share return the same.
+/// A file with many of them may name its kind of reply once:
+///
+/// ```
+/// # struct Account;
+/// # enum BankError { NotOpen }
+/// # struct Balance;
+/// type Reply<M> = cloudstate_sdk::Reply<Account, M, BankError>;
+///
+/// # impl Account {
+/// fn balance(&self) -> Reply<Balance> {
+///     Err(BankError::NotOpen)
+/// }
+/// # }
+/// ```
 pub type Reply<E, M, X = Failure> = Result<CommandEffect<E, M>, X>;
 
 /// What an accepted command does: change the entity's state, call others, and answer with an `M`.
@@ -61,6 +75,7 @@ pub(crate) enum Answer<E, M> {
 /// | in an action, fail and have side effects | `Effect::failure(failure)` |
 /// | in an action, pass over an event | `Effect::skip(reason)` |
 /// | call another rpc beside it | `.side_effect(call)` on any of these |
+/// | call another rpc, and wait until it is done | `.synchronous_side_effect(call)` on any of these |
 #[derive(Clone, Copy, Debug)]
 pub struct Effect {
     _no_values: std::convert::Infallible,
@@ -73,6 +88,9 @@ impl Effect {
     }
 
     /// Lets another rpc of this user function answer the caller. It must have the same reply type.
+    ///
+    /// This is no transaction: what the forwarding command has stored, and its [`SideEffect`]s, stay when that rpc refuses.
+    /// A call of an rpc with a stream of replies is given as `call.into()`.
     pub fn forward<E, M>(call: ServiceCall<M>) -> CommandEffect<E, M> {
         CommandEffect::new(Change::None, Answer::Forward(call))
     }

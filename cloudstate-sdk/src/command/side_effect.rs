@@ -6,7 +6,8 @@ use crate::Any;
 /// Another call that the proxy makes because of a command. Its outcome is ignored.
 ///
 /// Side effects run after the command's events are stored and before the caller is answered, in order, and at
-/// most once: a proxy that crashes in between forgets them.
+/// most once: a proxy that crashes in between forgets them. Those of a forward are made whatever becomes of it: the rpc
+/// that answers may still refuse. What must happen only if it does not is a side effect of that rpc.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SideEffect {
     /// What is called. Its reply type does not matter here.

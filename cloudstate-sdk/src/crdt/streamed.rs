@@ -51,9 +51,10 @@ impl<E: CrdtEntity, M> Replies<E, M> {
         self.following(|following| following.silent = true)
     }
 
-    /// After each change of the entity the caller gets what `message` returns: `Some` message, or `None`, or a
-    /// [`StreamMessage`]. Changes are those by other commands, on other nodes, and when another caller goes away. A
-    /// closure has to name its parameter's type: `|now: &Self| ..`.
+    /// After each change of the entity the caller gets what `message` returns: a message, or an `Option` of one, or a
+    /// [`StreamMessage`]: `.on_change(Self::view)`, where `view` is a method of the entity. A closure has to name its
+    /// parameter's type: `|now: &Self| ..`. Changes are those by other commands, on other nodes, and when another caller
+    /// goes away.
     pub fn on_change<R: Into<StreamMessage<M>>>(
         self,
         mut message: impl FnMut(&E) -> R + Send + 'static,
@@ -88,8 +89,9 @@ impl<E, M> fmt::Debug for Following<E, M> {
 ///
 /// ```
 /// # use cloudstate_sdk::crdt::StreamMessage;
-/// let last = StreamMessage::reply("bye".to_string()).and_end();
+/// let message = StreamMessage::from("news".to_string());
 /// let nothing = StreamMessage::from(None::<String>);
+/// let last = StreamMessage::reply("bye".to_string()).and_end();
 /// ```
 #[derive(Debug)]
 #[must_use = "a message must be returned to be sent"]
@@ -147,6 +149,13 @@ impl<M> StreamMessage<M> {
 
     fn new(answer: Option<Answer<M>>) -> Self {
         Self { answer, side_effects: Vec::new(), end: false }
+    }
+}
+
+/// A reply.
+impl<M: ProtobufMessage> From<M> for StreamMessage<M> {
+    fn from(message: M) -> Self {
+        Self::reply(message)
     }
 }
 

@@ -115,7 +115,8 @@ impl<E: EventSourcedEntity + Handler> Instance<E> {
         })?;
         applied.map_err(|error| {
             let id = self.exchange.context().entity_id();
-            Fault::hydration(format!("cannot replay event {sequence} of entity `{id}`: {error}"))
+            let remedy = if error.is_unknown_type() { remedy_if_renamed(&payload) } else { String::new() };
+            Fault::hydration(format!("cannot replay event {sequence} of entity `{id}`: {error}{remedy}"))
         })?;
         self.sequence = sequence;
         Ok(())
@@ -207,4 +208,10 @@ impl From<CommandError> for Stop {
             CommandError::Unknown { service, command } => Self::Unknown { service, command },
         }
     }
+}
+
+/// For whoever renames a message that is stored.
+fn remedy_if_renamed(event: &Any) -> String {
+    let name = event.type_url.rsplit_once('/').map_or(event.type_url.as_str(), |(_, name)| name);
+    format!("; if it was renamed, its variant needs `#[event(alias = \"{name}\")]`")
 }

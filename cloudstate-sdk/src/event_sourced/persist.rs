@@ -78,7 +78,8 @@ impl<V> Persist<V> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event of `{E}`",
     label = "`{E}` does not persist this",
-    note = "what it persists are the messages in the variants of its `type Event`"
+    note = "what it persists are the messages in the variants of its `type Event`",
+    note = "a value entity has no events, it replaces its message: `Effect::update(message)`"
 )]
 pub trait EventOf<E: EventSourcedEntity> {
     #[doc(hidden)]

@@ -81,7 +81,8 @@ impl<M: 'static> StateChange<M> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what `{E}` stores",
     label = "`{E}` stores another message",
-    note = "a value entity stores the message of its one field that is no `#[cloudstate(dependency)]`"
+    note = "a value entity stores the message of its one field that is no `#[cloudstate(dependency)]`",
+    note = "an event sourced entity stores events: `Effect::persist(event)`"
 )]
 pub trait StateOf<E: Handler> {
     #[doc(hidden)]

@@ -122,7 +122,8 @@ async fn unreadable_stored_data_fails_loudly() {
         &fault(vec![init(), event(1, Some(persisted("A"))), event(2, Some(foreign.clone()))], 0).await,
         0,
         "cannot replay event 2 of entity `id`: the type `type.googleapis.com/x.Renamed` is not among the known \
-         types: cloudstate.tck.model.Persisted",
+         types: cloudstate.tck.model.Persisted; if it was renamed, its variant needs \
+         `#[event(alias = \"x.Renamed\")]`",
     );
     let failure = fault(vec![init(), event(1, Some(damaged.clone()))], 0).await;
     let expected = "cannot replay event 1 of entity `id`: cannot decode a payload of type \

@@ -44,7 +44,7 @@ impl presence::Crdt for Room {
     }
 
     fn watch(&mut self, _: WatchRoom, _: &Context) -> StreamReply<Self, Online> {
-        Ok(Effect::stream(self.online()).on_change(|room: &Self| Some(room.online())))
+        Ok(Effect::stream(self.online()).on_change(Self::online))
     }
 }
 

@@ -111,8 +111,8 @@ fn without_catch_all(file: &FileDescriptorProto, service: &ServiceDescriptorProt
     sources
         .map(|(source, _)| {
             format!(
-                "{}: no rpc of {service} takes every event of `{source}`: one of a type that none takes stops the \
-                 subscription; add an rpc that takes `google.protobuf.Any`",
+                "{}: no rpc of {service} takes every event of `{source}`: one of a type that none takes is skipped, or \
+                 stops the subscription, as the proxy decides; add an rpc that takes `google.protobuf.Any`",
                 file.name
             )
         })

@@ -385,8 +385,8 @@ fn a_source_of_events_needs_a_subscriber_that_takes_all() {
     assert_eq!(
         warnings(&[shop_action()], &descriptors),
         [
-            "shop.proto: no rpc of shop.Shop takes every event of `carts`: one of a type that none takes stops the \
-          subscription; add an rpc that takes `google.protobuf.Any`"
+            "shop.proto: no rpc of shop.Shop takes every event of `carts`: one of a type that none takes is skipped, \
+             or stops the subscription, as the proxy decides; add an rpc that takes `google.protobuf.Any`"
         ]
     );
 

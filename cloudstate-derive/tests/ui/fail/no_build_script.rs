@@ -1,0 +1,4 @@
+// The package has no build.rs.
+cloudstate_sdk::include_protos!();
+
+fn main() {}
