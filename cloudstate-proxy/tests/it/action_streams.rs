@@ -1,10 +1,6 @@
 //! Actions with streams of requests or replies.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use cloudstate_proto::{EntitySpec, Metadata, action::ActionCommand};
 use cloudstate_proxy::{Proxy, error_code::ErrorCode};
@@ -16,7 +12,7 @@ use crate::{
     client::{Client, explained},
     contract::{any, request},
     hosted::{host_with, serving, settings},
-    streams::StreamedCall,
+    streams::{StreamedCall, halted},
     user_function::UserFunction,
 };
 
@@ -310,19 +306,6 @@ async fn a_synchronous_effect_takes_a_streamed_target_to_its_end() {
     out.cancelled().await;
 }
 
-/// Until nothing more is taken for a while.
-async fn settled(taken: &AtomicUsize) -> usize {
-    let mut before = taken.load(Ordering::Relaxed);
-    loop {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let now = taken.load(Ordering::Relaxed);
-        if now == before && now > 0 {
-            return now;
-        }
-        before = now;
-    }
-}
-
 const MESSAGES: usize = 1000;
 const MESSAGE_BYTES: usize = 64 * 1024;
 /// What all buffers between the two ends may hold, those of both ends included.
@@ -342,7 +325,7 @@ async fn a_client_that_does_not_read_holds_up_the_action_and_nobody_else() {
         stuck.push((call, held));
     }
     for (_, held) in &stuck {
-        let taken = settled(&held.taken).await;
+        let taken = halted(&held.taken, proxy).await;
         assert!(taken * MESSAGE_BYTES < IN_FLIGHT_BYTES, "{taken} messages were read ahead");
     }
 
@@ -366,7 +349,7 @@ async fn an_action_that_does_not_read_holds_up_the_client() {
     let text = "x".repeat(MESSAGE_BYTES);
     (0..MESSAGES).for_each(|_| call.send("", &text));
     call.half_close();
-    let taken = settled(&call.taken).await;
+    let taken = halted(&call.taken, proxy).await;
     assert!(taken * MESSAGE_BYTES < IN_FLIGHT_BYTES, "{taken} messages were read ahead");
 
     assert_eq!(held.command().await.payload, None);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use cloudstate_proto::{Forward, Metadata, SideEffect, client_action::Action};
 use cloudstate_proxy::{Proxy, Settings, error_code::ErrorCode};
-use tokio::net::TcpStream;
 use tonic::{Code, Status};
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     contract::{any, request},
     hosted::{host_with, serving, settings},
     user_function::{Out, UserFunction, acting, soon},
+    waiting::port_closed,
 };
 
 /// As many as the proxy has under way at once.
@@ -166,12 +166,7 @@ async fn a_stop_waits_for_those_that_are_under_way() {
     let held = function.action_call().await;
 
     let stopping = tokio::spawn(proxy.shutdown());
-    soon("the port to be closed", async {
-        while TcpStream::connect(listen).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
+    port_closed(listen).await;
     assert!(!stopping.is_finished() && !held.is_cancelled(), "the effect was not waited for");
     // Whatever it needs is still there.
     held.respond(only_effects(vec![effect(OTHERS, "Do", "e1", true), effect(CALLS, "Out", "", false)]));

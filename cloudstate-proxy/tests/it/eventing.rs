@@ -18,7 +18,8 @@ use crate::{
     client::Client,
     contract::{Reply, any, request, spec_of, stored},
     hosted::{host_with, metric, settings},
-    user_function::{Stream, UserFunction, reply, soon},
+    user_function::{Stream, UserFunction, reply},
+    waiting::found,
 };
 
 const THINGS: &str = "test.Things";
@@ -134,15 +135,7 @@ async fn dead_letters(proxy: &Proxy) -> Vec<serde_json::Value> {
 }
 
 async fn one_dead_letter(proxy: &Proxy) -> serde_json::Value {
-    soon("a dead letter", async {
-        loop {
-            if let Some(letter) = dead_letters(proxy).await.pop() {
-                return letter;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
+    found("a dead letter", async || dead_letters(proxy).await.pop()).await
 }
 
 async fn operator(proxy: &Proxy) -> Client {

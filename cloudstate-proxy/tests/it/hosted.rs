@@ -8,10 +8,8 @@ use tonic::transport::Channel;
 use crate::{
     client::{Client, Page},
     user_function::{UserFunction, soon},
+    waiting::{found, until},
 };
-
-/// Conditions are looked at this often.
-const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Settings of a proxy that keeps nothing and waits for nothing longer than it must.
 pub(crate) fn settings(user_function: SocketAddr) -> Settings {
@@ -84,14 +82,9 @@ impl Readiness {
     }
 
     pub(crate) async fn until(&self, what: &str, is: impl Fn(u16, &str) -> bool) -> String {
-        soon(what, async {
-            loop {
-                let page = self.0.get("/ready").await;
-                if is(page.status.as_u16(), page.text()) {
-                    return page.text().to_owned();
-                }
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
+        found(what, async || {
+            let page = self.0.get("/ready").await;
+            is(page.status.as_u16(), page.text()).then(|| page.text().to_owned())
         })
         .await
     }
@@ -101,10 +94,5 @@ impl Readiness {
 pub(crate) async fn metric(proxy: &Proxy, metric: &str, value: u64) {
     let asking = Client::connect(proxy.management_address().unwrap()).await;
     let line = format!("cloudstate_{metric} {value}");
-    soon(&line, async {
-        while !asking.get("/metrics").await.text().lines().any(|found| found == line) {
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    })
-    .await;
+    until(&line, async || asking.get("/metrics").await.text().lines().any(|found| found == line)).await;
 }

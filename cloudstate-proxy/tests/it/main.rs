@@ -14,6 +14,7 @@ mod streams;
 mod user_function;
 mod value_function;
 mod values;
+mod waiting;
 
 mod action_streams;
 mod actions;

@@ -23,6 +23,7 @@ use crate::{
     hosted::{host_with, serving, settings},
     streams::StreamedCall,
     user_function::{UserFunction, soon},
+    waiting::until,
 };
 
 /// What the function does with one call.
@@ -96,12 +97,7 @@ async fn play(behaviours: Vec<Behaviour>, conducts: Vec<Conduct>) {
     let (proxy, client) = host_with(settings).await;
     let address = serving(&proxy).await.listen;
     join_all(conducts.into_iter().map(|conduct| call(address, conduct))).await;
-    soon("the function to be left alone", async {
-        while held.load(Ordering::SeqCst) > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
+    until("the function to be left alone", async || held.load(Ordering::SeqCst) == 0).await;
     recovers(&client).await;
     soon("the stop", proxy.shutdown()).await;
 }

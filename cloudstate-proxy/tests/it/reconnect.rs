@@ -2,6 +2,10 @@
 
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,6 +19,7 @@ use tonic::Code;
 use crate::{
     hosted::{host, host_with, metric, ready, settings},
     user_function::{Out, Setup, UserFunction, With, reply, soon},
+    waiting::until,
 };
 
 fn counting(address: Option<SocketAddr>) -> UserFunction {
@@ -111,20 +116,24 @@ async fn a_process_is_replaced_under_load_without_a_failed_command() {
     const REPLACEMENTS: usize = 4;
     let mut function = counting(None);
     let (_proxy, client) = host(&function).await;
+    let answered = Arc::new(AtomicUsize::new(0));
     let clients = (0..ENTITIES).map(|entity| {
-        let client = client.clone();
+        let (client, answered) = (client.clone(), Arc::clone(&answered));
         tokio::spawn(async move {
             for call in 0..CALLS {
                 // Each command adds one event, and is answered with the number of those before it.
                 let reply = client.act(&format!("e{entity}"), "").await.reply();
                 assert_eq!(reply, call.to_string(), "entity e{entity}");
+                answered.fetch_add(1, Ordering::Relaxed);
+                // So that the entities are not all at the same step.
                 tokio::time::sleep(Duration::from_millis(1 + (entity as u64 * 7 + call as u64) % 20)).await;
             }
         })
     });
     let clients: Vec<_> = clients.collect();
     for replacement in 0..REPLACEMENTS {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        let enough = (replacement + 1) * ENTITIES * CALLS / (REPLACEMENTS + 2);
+        until("some more answers", async || answered.load(Ordering::Relaxed) >= enough).await;
         function = if replacement % 2 == 0 {
             counting(Some(function.kill()))
         } else {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use crate::{
     hosted::{Readiness, host, host_with, serving, settings},
     user_function::{Out, UserFunction, With, reply, soon},
+    waiting::port_closed,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,12 +27,7 @@ async fn a_command_in_flight_is_finished_and_streams_are_half_closed() {
 
     let stopping = tokio::spawn(proxy.shutdown());
     // New connections are refused as soon as the stop has begun.
-    soon("the port to be closed", async {
-        while TcpStream::connect(listen).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
+    port_closed(listen).await;
     assert!(!stopping.is_finished(), "stopped with a command in flight");
     busy.send(Out::Reply(reply(1, "finished").with_events(["kept"])));
     assert_eq!(call.await.unwrap().reply(), "finished");

@@ -23,8 +23,9 @@ use tonic_prost::ProstCodec;
 use tower_service::Service;
 
 use crate::{
+    client::Client,
     contract::{self, Reply, request},
-    user_function::soon,
+    waiting::{found, soon},
 };
 
 /// One call, begun at once. Dropped, it is cancelled.
@@ -37,6 +38,20 @@ pub(crate) struct StreamedCall {
     /// The response headers, once they have been waited for.
     pub(crate) headers: MetadataMap,
     socket: std::net::TcpStream,
+}
+
+/// Waits until nothing more is taken while the proxy answers a hundred other requests; returns how much was.
+pub(crate) async fn halted(taken: &AtomicUsize, proxy: SocketAddr) -> usize {
+    let client = Client::connect(proxy).await;
+    let look = async || {
+        let before = taken.load(Ordering::Relaxed);
+        for _ in 0..100 {
+            client.get("/no/such/page").await;
+        }
+        let now = taken.load(Ordering::Relaxed);
+        (now > 0 && now == before).then_some(now)
+    };
+    found("the stream to come to a halt", look).await
 }
 
 impl StreamedCall {

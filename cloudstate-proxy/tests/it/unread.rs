@@ -1,12 +1,7 @@
 //! A user function that does not read what it is sent, and takes no more of a connection than of one of its streams: what
 //! it leaves unread stops the whole connection.
 
-use std::{
-    collections::HashSet,
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use cloudstate_proxy::Proxy;
 use tonic::Code;
@@ -17,8 +12,8 @@ use crate::{
     client::Client,
     contract::{passivated_after, stored},
     hosted::{host_with, metric, serving, settings},
-    streams::StreamedCall,
-    user_function::{Out, Setup, UserFunction, reply, soon},
+    streams::{StreamedCall, halted},
+    user_function::{Out, Setup, UserFunction, reply},
 };
 
 /// The default of many servers, of a stream and of a connection.
@@ -47,19 +42,7 @@ async fn stuck(function: &mut UserFunction, proxy: SocketAddr, rpc: &str) -> (St
     let text = "x".repeat(MESSAGE_BYTES);
     (0..MESSAGES).for_each(|_| call.send("", &text));
     // Whatever the function takes unread has been sent by then.
-    let mut before = 0;
-    soon("the stream to come to a halt", async {
-        loop {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let taken = call.taken.load(Ordering::Relaxed);
-            if taken == before && taken > 2 {
-                return;
-            }
-            before = taken;
-        }
-    })
-    .await;
-    assert!(before < MESSAGES, "the function does not read, but it was sent all");
+    assert!(halted(&call.taken, proxy).await < MESSAGES, "the function does not read, but it was sent all");
     (call, held)
 }
 

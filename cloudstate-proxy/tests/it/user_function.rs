@@ -16,15 +16,13 @@ use cloudstate_proto::{
 };
 use futures_util::TryStreamExt;
 use tokio::{
-    net::{TcpSocket, TcpStream},
+    net::TcpSocket,
     runtime::{self, Runtime},
     sync::{mpsc, oneshot},
 };
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-/// The kind of entity that most tests need.
-pub(crate) use crate::event_sourced_function::{Out, Stream, With, acting, refusal, reply};
 use crate::{
     action_calls::{ActionCall, Actions, StatelessFunction},
     contract,
@@ -32,18 +30,13 @@ use crate::{
     entity_stream::Entities,
     event_sourced_function::{self, Entity},
     value_function::ValueStream,
+    waiting::{PATIENCE, port_closed},
 };
-
-/// Nothing that a test waits for takes this long.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits for what must happen.
-pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(output) => output,
-        Err(_) => panic!("waited in vain: {what}"),
-    }
-}
+/// What most tests need.
+pub(crate) use crate::{
+    event_sourced_function::{Out, Stream, With, acting, refusal, reply},
+    waiting::soon,
+};
 
 /// How a user function is set up.
 pub(crate) struct Setup {
@@ -222,12 +215,7 @@ impl UserFunction {
     /// Stops accepting connections and streams, and finishes those it has. Returns when a new one can take its address.
     pub(crate) async fn retire(&mut self) -> SocketAddr {
         drop(self.retire.take());
-        soon("the port to be closed", async {
-            while TcpStream::connect(self.address).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await;
+        port_closed(self.address).await;
         self.address
     }
 
