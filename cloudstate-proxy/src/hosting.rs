@@ -18,7 +18,7 @@ use crate::{
     management::Management,
     routing::Router,
     service_catalog::{EntityKind, Rejection, Service, ServiceCatalog},
-    user_function::{Connection, Dial, Discovered, discover},
+    user_function::{Agreed, Connection, Dial, Discovered, discover},
 };
 
 /// The side of a proxy that looks after its user function.
@@ -161,7 +161,7 @@ impl Host {
             tracing::warn!("{warning}");
         }
         self.check_kinds(&catalog)?;
-        self.entities.environment().pool.set_extensions(extensions);
+        self.entities.environment().pool.set_agreed(Agreed { extensions, crdts: catalog.crdt_protocol() });
         if let Some(current) = self.frontend.load_full()
             && current.catalog.is_same_contract(&catalog)
         {

@@ -9,6 +9,16 @@ pub const SUPPORTED_ENTITY_TYPES: [&str; 4] =
 /// What protocol 0.1 called an action. Accepted but not advertised.
 pub(super) const STATELESS_FUNCTION: &str = "cloudstate.function.StatelessFunction";
 
+/// The messages in which CRDT entities are spoken to. The other kinds have the same ones in both versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CrdtProtocol {
+    /// A value is a delta from empty.
+    #[default]
+    V0_2,
+    /// A value is a message of its own.
+    V0_1,
+}
+
 /// The kinds of entity this proxy hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntityKind {

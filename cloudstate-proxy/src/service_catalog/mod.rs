@@ -12,7 +12,7 @@ use bytes::Bytes;
 use cloudstate_proto::{EntitySpec, Eventing, google::api::HttpRule};
 
 pub use entity_key::{EntityKeyFields, KeyError};
-pub use entity_kind::{EntityKind, SUPPORTED_ENTITY_TYPES};
+pub use entity_kind::{CrdtProtocol, EntityKind, SUPPORTED_ENTITY_TYPES};
 pub use eventing::Consumption;
 pub use validation::Rejection;
 
@@ -25,6 +25,7 @@ pub struct ServiceCatalog {
     by_path: HashMap<String, Arc<Method>>,
     descriptors: Bytes,
     schema: Schema,
+    crdt_protocol: CrdtProtocol,
     warnings: Vec<String>,
 }
 
@@ -113,6 +114,11 @@ impl ServiceCatalog {
     /// The message types, for JSON.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// How its CRDT entities are spoken to.
+    pub fn crdt_protocol(&self) -> CrdtProtocol {
+        self.crdt_protocol
     }
 
     /// What is accepted but should be told to the developer.

@@ -15,7 +15,7 @@ use cloudstate_proto::{
 use prost::Message;
 
 use super::{
-    EntityKeyFields, EntityKind, Method, SUPPORTED_ENTITY_TYPES, Service, ServiceCatalog,
+    CrdtProtocol, EntityKeyFields, EntityKind, Method, SUPPORTED_ENTITY_TYPES, Service, ServiceCatalog,
     entity_key::EnumValues, entity_kind::STATELESS_FUNCTION, eventing, size::Size,
 };
 use crate::schema::Schema;
@@ -27,7 +27,7 @@ pub struct Rejection(pub String);
 
 pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<ServiceCatalog, Rejection> {
     let mut warnings = Vec::new();
-    check_version(&spec, strict_version, &mut warnings)?;
+    let crdt_protocol = check_version(&spec, strict_version, &mut warnings)?;
     let set = FileDescriptorSet::decode(spec.proto.clone())
         .map_err(|error| reject(format!("EntitySpec.proto is not a FileDescriptorSet: {error}")))?;
     let files = Files::new(&set);
@@ -44,27 +44,31 @@ pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<Service
     }
     eventing::check(&methods, &mut warnings)?;
     let by_path = methods.iter().map(|method| (method.path(), Arc::clone(method))).collect();
-    Ok(ServiceCatalog { methods, by_path, descriptors: spec.proto, schema, warnings })
+    Ok(ServiceCatalog { methods, by_path, descriptors: spec.proto, schema, crdt_protocol, warnings })
 }
 
 fn reject(text: String) -> Rejection {
     Rejection(text)
 }
 
-/// The reference proxy insists on 0.2; libraries that report 0.0 (nothing) or 0.1 speak the same event sourced
-/// protocol, so we warn instead, unless told to be strict.
-fn check_version(spec: &EntitySpec, strict: bool, warnings: &mut Vec<String>) -> Result<(), Rejection> {
+/// The reference proxy insists on 0.2; libraries that report 0.0 (nothing) or 0.1 speak the protocol of 0.1, which is
+/// the same but for CRDTs, so we warn instead, unless told to be strict.
+fn check_version(
+    spec: &EntitySpec,
+    strict: bool,
+    warnings: &mut Vec<String>,
+) -> Result<CrdtProtocol, Rejection> {
     let info = spec.service_info.as_ref();
     let version = info.map_or((0, 0), |info| (info.protocol_major_version, info.protocol_minor_version));
     match version {
-        (0, 2) => Ok(()),
+        (0, 2) => Ok(CrdtProtocol::V0_2),
         (0, 0 | 1) if !strict => {
             let text = format!(
-                "the user function reports protocol version {}.{}; 0.2 is spoken",
+                "the user function reports protocol version {}.{}; it is spoken to as one of 0.1",
                 version.0, version.1
             );
             warnings.push(text);
-            Ok(())
+            Ok(CrdtProtocol::V0_1)
         }
         (major, minor) => {
             Err(reject(format!("Incompatible protocol version {major}.{minor}, only 0.2 is supported")))

@@ -1,10 +1,17 @@
-//! The protobuf codec of entity streams and of action calls.
+//! The protobuf codecs of entity streams and of action calls.
 
 use std::marker::PhantomData;
 
+use cloudstate_proto::crdt::{CrdtStreamIn, CrdtStreamOut};
 use prost::Message;
-use tonic::codec::{BufferSettings, Codec};
+use tonic::{
+    Status,
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+};
 use tonic_prost::{ProstDecoder, ProstEncoder};
+
+use super::crdt_0_1;
+use crate::service_catalog::CrdtProtocol;
 
 /// tonic's default buffers take 16 KiB a stream; ours hold one usual message, since thousands of streams are
 /// open at once.
@@ -37,5 +44,58 @@ where
 
     fn decoder(&mut self) -> Self::Decoder {
         ProstDecoder::new(BufferSettings::new(BUFFER_BYTES, YIELD_THRESHOLD))
+    }
+}
+
+/// Speaks one of the two CRDT protocols.
+#[derive(Clone, Copy)]
+pub(crate) struct CrdtCodec(pub(super) CrdtProtocol);
+
+impl Codec for CrdtCodec {
+    type Encode = CrdtStreamIn;
+    type Decode = CrdtStreamOut;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for CrdtCodec {
+    type Item = CrdtStreamIn;
+    type Error = Status;
+
+    fn encode(&mut self, item: CrdtStreamIn, buf: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let encoded = match self.0 {
+            CrdtProtocol::V0_2 => item.encode(buf),
+            CrdtProtocol::V0_1 => crdt_0_1::StreamIn::from(item).encode(buf),
+        };
+        encoded.map_err(|error| Status::internal(error.to_string()))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_THRESHOLD)
+    }
+}
+
+impl Decoder for CrdtCodec {
+    type Item = CrdtStreamOut;
+    type Error = Status;
+
+    fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<CrdtStreamOut>, Status> {
+        let decoded = match self.0 {
+            CrdtProtocol::V0_2 => CrdtStreamOut::decode(buf),
+            CrdtProtocol::V0_1 => crdt_0_1::StreamOut::decode(buf).map(CrdtStreamOut::from),
+        };
+        decoded.map(Some).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_THRESHOLD)
     }
 }

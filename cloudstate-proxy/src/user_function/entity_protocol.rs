@@ -13,6 +13,10 @@ use cloudstate_proto::{
 };
 use http::uri::PathAndQuery;
 use prost::Message;
+use tonic::codec::Codec;
+
+use super::codec::{CrdtCodec, SmallBufferCodec};
+use crate::service_catalog::CrdtProtocol;
 
 /// Names the rpc and the messages of one kind of entity.
 pub(crate) trait EntityProtocol: Send + 'static {
@@ -21,7 +25,12 @@ pub(crate) trait EntityProtocol: Send + 'static {
     /// What the user function writes.
     type Out: Message + Default + Send + 'static;
 
+    type Codec: Codec<Encode = Self::In, Decode = Self::Out> + Send + 'static;
+
     const PATH: PathAndQuery;
+
+    /// How the messages are written and read.
+    fn codec(crdts: CrdtProtocol) -> Self::Codec;
 
     /// The command in a message of ours, if it is one.
     fn command_in(message: &mut Self::In) -> Option<&mut Command>;
@@ -36,8 +45,13 @@ pub(crate) struct EventSourced;
 impl EntityProtocol for EventSourced {
     type In = EventSourcedStreamIn;
     type Out = EventSourcedStreamOut;
+    type Codec = SmallBufferCodec<Self::In, Self::Out>;
 
     const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.eventsourced.EventSourced/handle");
+
+    fn codec(_: CrdtProtocol) -> Self::Codec {
+        SmallBufferCodec::default()
+    }
 
     fn command_in(message: &mut Self::In) -> Option<&mut Command> {
         match message.message.as_mut()? {
@@ -60,8 +74,13 @@ pub(crate) struct Value;
 impl EntityProtocol for Value {
     type In = ValueEntityStreamIn;
     type Out = ValueEntityStreamOut;
+    type Codec = SmallBufferCodec<Self::In, Self::Out>;
 
     const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.valueentity.ValueEntity/handle");
+
+    fn codec(_: CrdtProtocol) -> Self::Codec {
+        SmallBufferCodec::default()
+    }
 
     fn command_in(message: &mut Self::In) -> Option<&mut Command> {
         match message.message.as_mut()? {
@@ -84,8 +103,13 @@ pub(crate) struct Crdt;
 impl EntityProtocol for Crdt {
     type In = CrdtStreamIn;
     type Out = CrdtStreamOut;
+    type Codec = CrdtCodec;
 
     const PATH: PathAndQuery = PathAndQuery::from_static("/cloudstate.crdt.Crdt/handle");
+
+    fn codec(crdts: CrdtProtocol) -> Self::Codec {
+        CrdtCodec(crdts)
+    }
 
     fn command_in(message: &mut Self::In) -> Option<&mut Command> {
         match message.message.as_mut()? {

@@ -2,6 +2,7 @@
 
 mod codec;
 mod connection;
+mod crdt_0_1;
 mod discovery;
 mod entity_protocol;
 mod entity_stream;
@@ -17,4 +18,4 @@ pub(crate) use entity_protocol::{Crdt, EntityProtocol, EventSourced, Value};
 pub(crate) use entity_stream::EntityStream;
 pub(crate) use error_report::ErrorReporter;
 pub(crate) use extensions::Extensions;
-pub(crate) use pool::{ActionCall, Lane, Pool, PoolLimits, Unreachable};
+pub(crate) use pool::{ActionCall, Agreed, Lane, Pool, PoolLimits, Unreachable};

@@ -23,6 +23,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, client::Grpc};
 
 use super::{Connection, Dial, EntityProtocol, EntityStream, Extensions, codec::SmallBufferCodec};
+use crate::service_catalog::CrdtProtocol;
 
 /// What any HTTP/2 server must be assumed to allow on one connection; one that allows less says so.
 pub(super) const STREAMS_PER_CONNECTION: usize = 100;
@@ -49,13 +50,19 @@ impl Lane {
 pub(crate) struct Pool {
     dial: Dial,
     limits: PoolLimits,
-    /// What the user function agreed to.
-    extensions: Mutex<Extensions>,
+    agreed: Mutex<Agreed>,
     connections: Arc<Mutex<Connections>>,
     /// Told of every place that gets free in a lane.
     freed: [Arc<Notify>; Lane::COUNT],
     /// Whoever holds it may connect; the others wait for what comes of it.
     dialing: tokio::sync::Mutex<Backoff>,
+}
+
+/// How the user function is spoken to, as discovery said.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Agreed {
+    pub(crate) extensions: Extensions,
+    pub(crate) crdts: CrdtProtocol,
 }
 
 /// The bounds of a [`Pool`].
@@ -99,20 +106,20 @@ impl Pool {
         Self {
             dial,
             limits,
-            extensions: Mutex::default(),
+            agreed: Mutex::default(),
             connections: Arc::default(),
             freed: Default::default(),
             dialing: tokio::sync::Mutex::new(Backoff { pause, not_before: None, connected: true }),
         }
     }
 
-    /// What discovery agreed on; holds for streams and calls opened from now on.
-    pub(crate) fn set_extensions(&self, agreed: Extensions) {
-        *self.extensions.lock().unwrap_or_else(PoisonError::into_inner) = agreed;
+    /// Holds for streams and calls opened from now on.
+    pub(crate) fn set_agreed(&self, agreed: Agreed) {
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = agreed;
     }
 
-    fn extensions(&self) -> Extensions {
-        *self.extensions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn agreed(&self) -> Agreed {
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a stream for an entity. Waits as long as there is no user function, or no room: the caller keeps the time,
@@ -120,7 +127,7 @@ impl Pool {
     pub(crate) async fn open<P: EntityProtocol>(&self) -> EntityStream<P> {
         let place = self.place(Lane::Main).await;
         let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES);
-        let extensions = self.extensions();
+        let Agreed { extensions, crdts } = self.agreed();
         let messages = ReceiverStream::new(messages).map(move |mut message| {
             // The metadata of a command to an entity means something only between peers that agreed on it.
             if !extensions.trace_context
@@ -135,7 +142,7 @@ impl Pool {
             .max_decoding_message_size(self.limits.max_message_size);
         let opening = async move {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            grpc.streaming(request, P::PATH, SmallBufferCodec::default()).await
+            grpc.streaming(request, P::PATH, P::codec(crdts)).await
         };
         EntityStream::new(outbound, Box::pin(opening), extensions.status_codes, place)
     }
@@ -150,7 +157,7 @@ impl Pool {
         Ok(ActionCall {
             place: place.map_err(|_| self.unreachable_in(lane))?,
             max_message_size: self.limits.max_message_size,
-            extensions: self.extensions(),
+            extensions: self.agreed().extensions,
         })
     }
 

@@ -21,6 +21,7 @@ mod actions;
 mod async_effects;
 mod crashes;
 mod crdt;
+mod crdt_0_1;
 mod crdt_streams;
 mod crowded;
 mod discovery;
