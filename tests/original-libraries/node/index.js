@@ -7,7 +7,6 @@ const [ItemAdded, CheckedOut, CartState] = ["ItemAdded", "CheckedOut", "CartStat
   cart.lookupType("shop." + name)
 );
 
-// The library keeps state as a message only, so whether it came from a snapshot cannot be told from within.
 cart.setInitial(() => CartState.create({ items: [] }));
 cart.setBehavior(() => ({
   commandHandlers: {

@@ -15,7 +15,6 @@ import shop.proto.Shop;
 @EventSourcedEntity(persistenceId = "carts", snapshotEvery = 3)
 public final class CartEntity {
   private final TreeMap<String, Integer> items = new TreeMap<>();
-  private boolean fromSnapshot;
 
   @CommandHandler
   public Empty addItem(Shop.AddLineItem command, CommandContext context) {
@@ -31,7 +30,6 @@ public final class CartEntity {
   public Shop.Contents getCart(Shop.GetShoppingCart command) {
     return Shop.Contents.newBuilder()
         .addAllItems(lines())
-        .setFromSnapshot(fromSnapshot)
         .setProcess(Long.toString(ProcessHandle.current().pid()))
         .build();
   }
@@ -68,7 +66,6 @@ public final class CartEntity {
 
   @SnapshotHandler
   public void restore(Shop.CartState state) {
-    fromSnapshot = true;
     items.clear();
     state.getItemsList().forEach(item -> items.put(item.getProductId(), item.getQuantity()));
   }
