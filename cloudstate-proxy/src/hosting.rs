@@ -183,7 +183,7 @@ impl Host {
             router: Router::new(
                 Arc::clone(&catalog),
                 Arc::clone(&self.entities),
-                Publisher::new(Arc::clone(&self.eventing.topics)),
+                Publisher::new(Arc::clone(&self.eventing.topics), self.entities.environment().spans.clone()),
             ),
             openapi: OnceLock::new(),
             title: (or_unnamed(&info.service_name).to_owned(), info.service_version),

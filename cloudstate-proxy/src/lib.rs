@@ -155,6 +155,7 @@ impl Proxy {
 
     async fn start_on(settings: Settings, dial: Dial, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let entities = Arc::new(Entities::new(environment(&settings, &dial, &store)));
+        count_dead_letters(entities.environment()).await;
         let (status, status_seen) = watch::channel(Status::Connecting { reason: None });
         let (unreachable, unreachable_seen) = watch::channel(None);
         let (stop, stopped) = watch::channel(false);
@@ -221,6 +222,15 @@ impl Proxy {
             tracing::warn!("not all work was finished in time; the rest is given up");
         }
         self.store.close().await;
+    }
+}
+
+/// Those that are left from before.
+async fn count_dead_letters(environment: &Environment) {
+    match environment.store.dead_letter_count().await {
+        Ok(count) => environment.metrics.kept_dead_letters().add(count),
+        // A proxy on a store that does not work is not ready, and says why.
+        Err(error) => tracing::warn!("cannot count the dead letters: {error}"),
     }
 }
 

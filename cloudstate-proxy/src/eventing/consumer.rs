@@ -109,7 +109,7 @@ impl Consumer {
             tracing::warn!("consumer {} cannot store its offset: {error}", self.subscription.consumer);
             wait(pauses.next(), stop).await?;
         }
-        self.metrics.finished(last);
+        self.metrics.finished(last, given_up.len());
         Some(())
     }
 

@@ -6,12 +6,14 @@ use super::consumer::Consumer;
 use crate::{
     routing::Failure,
     storage::{Change, Store, StoreError, StoredDeadLetter},
+    telemetry::KeptDeadLetters,
 };
 
 /// The dead letters of the store, and the consumers of the contract that is served.
 pub(crate) struct DeadLetters {
     pub(super) store: Arc<dyn Store>,
     pub(super) consumers: Vec<Arc<Consumer>>,
+    pub(super) kept: KeptDeadLetters,
 }
 
 /// Why a dead letter was not replayed; it is still there.
@@ -59,6 +61,8 @@ impl DeadLetters {
     }
 
     async fn forget_known(&self, id: u64) -> Result<(), ReplayError> {
-        Ok(self.store.write(vec![Change::ForgetDeadLetter { id }]).await?)
+        self.store.write(vec![Change::ForgetDeadLetter { id }]).await?;
+        self.kept.forgotten();
+        Ok(())
     }
 }

@@ -64,7 +64,9 @@ impl Eventing {
             running.spawn(Arc::clone(&consumer).run(feed, stopped.clone()));
             consumers.push(consumer);
         }
-        let dead_letters = Arc::new(DeadLetters { store: Arc::clone(&environment.proxy.store), consumers });
+        let proxy = &environment.proxy;
+        let kept = proxy.metrics.kept_dead_letters().clone();
+        let dead_letters = Arc::new(DeadLetters { store: Arc::clone(&proxy.store), consumers, kept });
         Self { catalog: Arc::clone(catalog), stop, running, dead_letters }
     }
 

@@ -94,7 +94,7 @@ impl Router {
     pub(crate) fn call_streamed(&self, call: Call, deadline: Option<Instant>) -> Replies {
         let asked = Asked::of(&call);
         let (environment, method) = (Arc::clone(self.environment()), Arc::clone(&call.method));
-        let mut replies = self.published(asked.clone(), self.replies(self.by_client(call)));
+        let mut replies = self.published(asked.clone(), self.by_client(call));
         if let Some(deadline) = deadline {
             replies = until(deadline, asked, replies);
         }
@@ -113,32 +113,32 @@ impl Router {
         let asked =
             Asked { method: Arc::clone(&method), request: None, context: TraceContext::of(&metadata) };
         let call = self.begin(Cause::Event, Link::first(method), Payloads::One(payload), metadata);
-        until_failure(self.published(asked, self.replies(call)), NoReply::into_failure)
+        until_failure(self.published(asked, call), NoReply::into_failure)
     }
 
     /// The reply to a client's call, published first if the method has a topic.
     async fn published_reply(&self, call: Call, asked: &Asked) -> Result<TypedReply, NoReply> {
-        let reply = self.reply(self.by_client(call)).await?;
-        let published = self.0.publisher.publish(&asked.method, &reply).await;
+        let call = self.by_client(call);
+        let context = call.link.context.clone();
+        let reply = self.reply(call).await?;
+        let published = self.0.publisher.publish(&asked.method, &reply, &context).await;
         published.map_err(|failure| asked.broken(failure))?;
         Ok(reply)
     }
 
     /// The replies to a call, each published first if its method has a topic.
-    fn published(
-        &self,
-        asked: Asked,
-        replies: BoxStream<Result<TypedReply, NoReply>>,
-    ) -> BoxStream<Result<TypedReply, NoReply>> {
+    fn published(&self, asked: Asked, call: Routed) -> BoxStream<Result<TypedReply, NoReply>> {
+        let context = call.link.context.clone();
+        let replies = self.replies(call);
         if asked.method.publishes().is_none() {
             return replies;
         }
         let publisher = self.0.publisher.clone();
         let replies = replies.then(move |reply| {
-            let (publisher, asked) = (publisher.clone(), asked.clone());
+            let (publisher, asked, context) = (publisher.clone(), asked.clone(), context.clone());
             async move {
                 let reply = reply?;
-                let published = publisher.publish(&asked.method, &reply).await;
+                let published = publisher.publish(&asked.method, &reply, &context).await;
                 published.map_err(|failure| asked.broken(failure))?;
                 Ok(reply)
             }

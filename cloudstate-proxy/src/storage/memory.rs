@@ -75,6 +75,10 @@ impl Store for MemoryStore {
         self.read(Ok(()), |state| state.dead_letters(after))
     }
 
+    fn dead_letter_count(&self) -> BoxFuture<Result<u64, StoreError>> {
+        self.read(Ok(()), |state| state.dead_letters.len() as u64)
+    }
+
     fn check(&self) -> BoxFuture<Result<(), StoreError>> {
         self.read(Ok(()), |_| ())
     }

@@ -104,6 +104,9 @@ pub trait Store: Send + Sync + 'static {
     /// bytes. An empty page is the end.
     fn dead_letters(&self, after: u64) -> BoxFuture<Result<Vec<StoredDeadLetter>, StoreError>>;
 
+    /// How many dead letters there are.
+    fn dead_letter_count(&self) -> BoxFuture<Result<u64, StoreError>>;
+
     /// Whether the store can be used now; the error says why not. After a failed write this tries one, so a store
     /// whose disk has room again becomes ready without any traffic. Takes as long as an append does.
     ///

@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::consumers::{ConsumerFamilies, ConsumerMetrics};
+use super::consumers::{ConsumerFamilies, ConsumerMetrics, KeptDeadLetters};
 use crate::{
     code::Code,
     service_catalog::Method,
@@ -192,6 +192,10 @@ impl Metrics {
     /// The metrics of one consumer of events or messages.
     pub(crate) fn consumer(&self, consumer: &Consumer) -> ConsumerMetrics {
         self.consumers.of(consumer)
+    }
+
+    pub(crate) fn kept_dead_letters(&self) -> &KeptDeadLetters {
+        self.consumers.kept_dead_letters()
     }
 
     /// Counts a call that has ended, streams too; no code is OK, CANCELLED is also that nobody waited any longer.

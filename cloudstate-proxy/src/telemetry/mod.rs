@@ -7,5 +7,5 @@ pub(crate) mod spans;
 pub(crate) mod trace_context;
 pub(crate) mod watched;
 
-pub(crate) use consumers::ConsumerMetrics;
+pub(crate) use consumers::{ConsumerMetrics, KeptDeadLetters};
 pub(crate) use failed_calls::FailedCalls;

@@ -24,6 +24,8 @@ pub(crate) enum Cause {
     AsyncSideEffect,
     /// A consumer received an event or a message.
     Event,
+    /// A reply is published.
+    Publication,
 }
 
 impl Cause {
@@ -31,7 +33,7 @@ impl Cause {
         match self {
             Cause::Client => SpanKind::Server,
             Cause::Forward | Cause::SideEffect => SpanKind::Client,
-            Cause::AsyncSideEffect => SpanKind::Producer,
+            Cause::AsyncSideEffect | Cause::Publication => SpanKind::Producer,
             Cause::Event => SpanKind::Consumer,
         }
     }
@@ -42,6 +44,7 @@ impl Cause {
             Cause::Forward => "forward",
             Cause::SideEffect | Cause::AsyncSideEffect => "side-effect",
             Cause::Event => "event",
+            Cause::Publication => "publication",
         }
     }
 }
@@ -69,6 +72,23 @@ impl Spans {
         ];
         let builder = tracer
             .span_builder(format!("{}/{}", service.name, method.name))
+            .with_kind(cause.kind())
+            .with_attributes(attributes);
+        CallSpan(Some(Open { span: tracer.build_with_context(builder, &parent.as_parent()), cause }))
+    }
+
+    /// Begins the span of a message's publication, which that of its consumption has as its parent.
+    pub(crate) fn publish(&self, topic: &str, parent: &TraceContext) -> CallSpan {
+        let Some(tracer) = &self.0 else { return CallSpan::default() };
+        let cause = Cause::Publication;
+        let attributes = [
+            KeyValue::new("messaging.system", "cloudstate"),
+            KeyValue::new("messaging.destination.name", topic.to_owned()),
+            KeyValue::new("messaging.operation.name", "publish"),
+            KeyValue::new("messaging.operation.type", "send"),
+        ];
+        let builder = tracer
+            .span_builder(format!("publish {topic}"))
             .with_kind(cause.kind())
             .with_attributes(attributes);
         CallSpan(Some(Open { span: tracer.build_with_context(builder, &parent.as_parent()), cause }))
@@ -110,8 +130,10 @@ impl CallSpan {
 
     fn finish(&mut self, failure: Option<(Code, &str)>) {
         let Some(Open { mut span, cause }) = self.0.take() else { return };
-        let code = failure.map_or(0, |(code, _)| code as i64);
-        span.set_attribute(KeyValue::new("rpc.grpc.status_code", code));
+        if cause != Cause::Publication {
+            let code = failure.map_or(0, |(code, _)| code as i64);
+            span.set_attribute(KeyValue::new("rpc.grpc.status_code", code));
+        }
         if let Some((code, description)) = failure
             && (cause != Cause::Client || is_ours(code))
         {

@@ -57,7 +57,7 @@ const CONTRACT: &str = r#"
     service Reader { rpc Read(Reply) returns (Reply) { option (.cloudstate.eventing) = { in: { topic: "news" } }; } }
 "#;
 
-fn spec() -> EntitySpec {
+pub(crate) fn spec() -> EntitySpec {
     let actions =
         [WATCHER, "test.Untyped", "test.Publisher", "test.Reader", "test.Anything", "test.Collector"];
     let mut spec = spec_of(CONTRACT, &[&[THINGS, "test.Others"], &actions[..]].concat());
@@ -258,6 +258,7 @@ async fn what_fails_again_and_again_becomes_a_dead_letter_that_can_be_replayed()
         metric(&proxy, &format!("eventing_failed_deliveries_total{counted}"), 3).await;
         metric(&proxy, &format!("eventing_dead_letters_total{counted}"), 1).await;
         metric(&proxy, &format!("eventing_position{counted}"), 2).await;
+        metric(&proxy, "eventing_kept_dead_letters", 1).await;
         let letter = one_dead_letter(&proxy).await;
         assert_eq!(
             (&letter["group"], &letter["source"]["eventLog"]),
@@ -286,6 +287,7 @@ async fn what_fails_again_and_again_becomes_a_dead_letter_that_can_be_replayed()
         delivered(&mut function).await;
         assert_eq!(replaying.await.unwrap().status, 200);
         assert_eq!(dead_letters(&proxy).await, Vec::<serde_json::Value>::new());
+        metric(&proxy, "eventing_kept_dead_letters", 0).await;
         assert_eq!(operator.http(Method::DELETE, &path, &[], b"").await.status, 404);
     }
 }

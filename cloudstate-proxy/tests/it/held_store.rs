@@ -90,6 +90,10 @@ impl Store for HeldStore {
         self.inner.dead_letters(after)
     }
 
+    fn dead_letter_count(&self) -> BoxFuture<Result<u64, StoreError>> {
+        self.inner.dead_letter_count()
+    }
+
     fn check(&self) -> BoxFuture<Result<(), StoreError>> {
         self.inner.check()
     }

@@ -49,6 +49,7 @@ mod rediscovery;
 mod reflection;
 mod rejections;
 mod shutdown;
+mod spans;
 mod stale_page;
 mod status_codes;
 mod streaming;

@@ -104,6 +104,11 @@ pub(super) fn dead_letters(connection: &Connection, after: u64) -> Result<Vec<St
     Ok(page.into_entries())
 }
 
+pub(super) fn dead_letter_count(connection: &Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM dead_letter")?;
+    Ok(statement.query_row([], |row| from_column(row.get(0)?))?)
+}
+
 fn dead_letter(row: &Row<'_>) -> rusqlite::Result<StoredDeadLetter> {
     let letter = DeadLetter {
         consumer: Consumer { source: source(row)?, group: row.get(4)? },

@@ -141,6 +141,10 @@ impl Store for SqliteStore {
         self.read(&after, |_| Ok(()), |connection, &after| consumer::dead_letters(connection, after))
     }
 
+    fn dead_letter_count(&self) -> BoxFuture<Result<u64, StoreError>> {
+        self.read(&(), |()| Ok(()), |connection, ()| consumer::dead_letter_count(connection))
+    }
+
     fn check(&self) -> BoxFuture<Result<(), StoreError>> {
         let commits = self.commits.clone();
         Box::pin(async move { commits.check().await })

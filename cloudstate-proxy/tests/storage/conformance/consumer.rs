@@ -104,6 +104,7 @@ pub(super) async fn dead_letters_come_back_unchanged_until_they_are_forgotten(st
     let letters = [letter("a"), strange, letter("a"), letter("b")];
     store.write(letters.iter().cloned().map(Change::DeadLetter).collect()).await.unwrap();
 
+    assert_eq!(store.dead_letter_count().await.unwrap(), 4);
     let stored = all_dead_letters(&*store).await;
     assert!(stored.iter().map(|it| &it.letter).eq(&letters));
     assert!(stored[0].id > 0 && stored.is_sorted_by(|one, next| one.id < next.id));
@@ -117,6 +118,7 @@ pub(super) async fn dead_letters_come_back_unchanged_until_they_are_forgotten(st
     store.write(vec![Change::ForgetDeadLetter { id: u64::MAX }]).await.unwrap();
     assert_eq!(all_dead_letters(&*store).await, [stored[0].clone(), stored[2].clone(), stored[3].clone()]);
     assert_eq!(store.dead_letters(stored[0].id).await.unwrap(), stored[2..]);
+    assert_eq!(store.dead_letter_count().await.unwrap(), 3);
 
     let newest = stored[3].id;
     store.write(vec![Change::ForgetDeadLetter { id: newest }]).await.unwrap();

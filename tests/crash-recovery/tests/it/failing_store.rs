@@ -227,6 +227,11 @@ impl Store for FailingStore {
         self.step(|store| store.dead_letters(after))
     }
 
+    /// Nothing depends on it.
+    fn dead_letter_count(&self) -> BoxFuture<Result<u64, StoreError>> {
+        self.inner.dead_letter_count()
+    }
+
     fn check(&self) -> BoxFuture<Result<(), StoreError>> {
         self.step(Store::check)
     }
