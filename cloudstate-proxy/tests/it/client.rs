@@ -30,6 +30,7 @@ pub(crate) struct Client {
 pub(crate) struct Answer {
     pub(crate) code: Code,
     pub(crate) text: String,
+    /// And the trailers.
     pub(crate) headers: HeaderMap,
     /// The first message as it came, without its frame.
     pub(crate) message: Option<Bytes>,
@@ -103,7 +104,7 @@ impl Client {
 
 impl From<Page> for Answer {
     fn from(page: Page) -> Self {
-        let Page { status, headers, mut body, trailers } = page;
+        let Page { status, mut headers, mut body, trailers } = page;
         // As every gRPC client does when a proxy answers that knows nothing of gRPC.
         let without_status = match status {
             StatusCode::OK => Code::Internal,
@@ -118,7 +119,9 @@ impl From<Page> for Answer {
             let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
             body.split_to(length)
         });
-        Answer { code, text: text.into_owned(), headers, message }
+        let text = text.into_owned();
+        headers.extend(trailers);
+        Answer { code, text, headers, message }
     }
 }
 

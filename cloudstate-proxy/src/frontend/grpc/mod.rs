@@ -5,7 +5,7 @@ mod codec;
 pub(super) mod unreadable;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use http_body::Body as HttpBody;
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body, metadata::MetadataMap};
@@ -26,6 +26,9 @@ where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BodyError>,
 {
+    if let Some(failure) = unknown_codec(&request) {
+        return status(failure).into_http();
+    }
     let path = request.uri().path();
     if let Some(method) = frontend.catalog.by_path(path) {
         call::serve(frontend, method, request).await
@@ -38,6 +41,17 @@ where
         let text = format!("{path:.200} is not served here");
         status(Failure::new(ErrorCode::NotServed, text)).into_http()
     }
+}
+
+/// Messages are protobuf; in another form they would be taken for what they are not.
+fn unknown_codec<B>(request: &Request<B>) -> Option<Failure> {
+    let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    let (_, codec) = content_type.split(';').next()?.trim().split_once('+')?;
+    let text = || {
+        let path = request.uri().path();
+        format!("{path:.200} is not served with `content-type: {content_type:.100}`")
+    };
+    (codec != "proto").then(|| Failure::new(ErrorCode::UnsupportedMediaType, text()))
 }
 
 /// The status that tells a client of `failure`, with the code of what the proxy itself found.

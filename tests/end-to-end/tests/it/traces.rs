@@ -86,6 +86,10 @@ async fn a_line_of_the_log_says_which_call_failed() {
     let add = r#"{"productId":"p1","name":"p1","quantity":1}"#;
     let failed = site.http().post_traced("/cart/u1/items/add", add, &traceparent(9)).await;
     assert_eq!(failed.status, 503, "{}", failed.body);
+    // More of the same within seconds is no news.
+    for _ in 0..3 {
+        assert_eq!(site.http().post("/cart/u1/items/add", add).await.status, 503);
+    }
     let lines = || -> Vec<serde_json::Value> {
         site.log("proxy").lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     };
@@ -94,6 +98,7 @@ async fn a_line_of_the_log_says_which_call_failed() {
         .await;
     let lines = lines();
     let line = lines.iter().find(|line| line["trace_id"] == trace_id).unwrap();
+    assert_eq!(lines.iter().filter(|line| line["error"] == "CS-2001").count(), 1);
     let field = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
     assert_eq!(field("service"), "com.example.shoppingcart.ShoppingCart");
     assert_eq!((field("method"), field("entity")), ("AddItem".to_owned(), "u1".to_owned()));
