@@ -5,5 +5,6 @@ import sys
 
 from grpc_tools import protoc
 
-packages = site.getsitepackages()[0]  # google/api/annotations.proto
-sys.exit(protoc.main(["protoc", "-I../proto", "-I../options", "-I" + packages, "--python_out=.", "../proto/shop.proto"]))
+packages = site.getsitepackages()[0]
+folders = ["../proto", "../options", packages, packages + "/grpc_tools/_proto"]
+sys.exit(protoc.main(["protoc", *("-I" + folder for folder in folders), "--python_out=.", "../proto/shop.proto"]))
