@@ -47,12 +47,18 @@ pub(super) async fn from_replies(
     metadata::add_to(headers, begun.metadata.clone());
     let pieces = begun.messages().map(move |message| {
         let chunk = message.map_err(|failure| failure.description).and_then(|message| shown.chunk(message));
-        chunk.map(|chunk| form.framed(chunk)).map_err(BrokenOff)
+        chunk.map(|chunk| form.framed(chunk)).map_err(broken_off)
     });
     let pieces =
         if form == Form::Events { with_heartbeats(HEARTBEAT, pieces.boxed()) } else { pieces.boxed() };
     *response.body_mut() = ResponseBody::pieces(pieces);
     Ok(response)
+}
+
+/// The client sees no more than that the response ends too early.
+fn broken_off(why: String) -> BrokenOff {
+    tracing::debug!("a stream of replies broke off: {why}");
+    BrokenOff(why)
 }
 
 /// How messages are told apart.
