@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::{Error, figures::seconds, load::run as run_load};
 use load::{Connection, Grpc, HttpJson, RestateCounter};
 use process::Process;
-use report::{AfterLoad, Commits, Line, Round, Start};
+use report::{AfterLoad, Commits, Line, Round, Side, Start};
 
 /// Compares the proxy with a bare relay: commands per second, memory, flushes, start-up.
 #[derive(Parser, Debug)]
@@ -116,20 +116,19 @@ impl Arguments {
         let (ours, _) = Process::proxy(&user_function, file("ours.db").as_deref()).await?;
         let mut commands = 0;
         for &connections in &self.connections {
-            let (relay, ours) = callers::<HttpJson, HttpJson>(&relay, &ours, connections).await?;
-            commands += self.turns(("http", store, connections, "relay"), relay, ours).await?;
+            let sides = sides::<HttpJson, HttpJson>(&relay, &ours, connections).await?;
+            commands += self.turns(("http", store, connections, "relay"), sides).await?;
         }
         for &connections in &self.connections {
-            let (relay, ours) = callers::<Grpc, Grpc>(&relay, &ours, connections).await?;
-            commands += self.turns(("grpc", store, connections, "relay"), relay, ours).await?;
+            let sides = sides::<Grpc, Grpc>(&relay, &ours, connections).await?;
+            commands += self.turns(("grpc", store, connections, "relay"), sides).await?;
         }
         if let (true, Some(server), Some(counter)) = (durable, &self.restate, &self.restate_counter) {
             let (restate, _counter) =
                 Process::restate(server, counter, &folder.path().join("restate")).await?;
             for &connections in &self.connections {
-                let (restate, ours) =
-                    callers::<HttpJson<RestateCounter>, HttpJson>(&restate, &ours, connections).await?;
-                commands += self.turns(("http", store, connections, "restate"), restate, ours).await?;
+                let sides = sides::<HttpJson<RestateCounter>, HttpJson>(&restate, &ours, connections).await?;
+                commands += self.turns(("http", store, connections, "restate"), sides).await?;
             }
         }
         let commits = match durable {
@@ -145,18 +144,17 @@ impl Arguments {
     async fn turns<O: Connection, C: Connection>(
         &self,
         (frontend, store, connections, other): (&str, &str, u32, &str),
-        mut to_other: Vec<O>,
-        mut to_ours: Vec<C>,
+        (mut other_side, mut our_side): (Called<'_, O>, Called<'_, C>),
     ) -> Result<usize, Error> {
         let turn = Duration::from_secs_f64(self.seconds / f64::from(self.rounds));
         // Caches and the first command of each entity are nobody's result.
-        run_load(&mut to_other, turn / 2).await?;
-        let mut commands = run_load(&mut to_ours, turn / 2).await?.latencies.len();
+        other_side.run(turn / 2).await?;
+        let mut commands = our_side.run(turn / 2).await?.turn.latencies.len();
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            let other = run_load(&mut to_other, turn).await?;
-            let ours = run_load(&mut to_ours, turn).await?;
-            commands += ours.latencies.len();
+            let other = other_side.run(turn).await?;
+            let ours = our_side.run(turn).await?;
+            commands += ours.turn.latencies.len();
             rounds.push(Round { other, ours });
         }
         println!("{}", Line { frontend, store, connections, other, rounds: &rounds });
@@ -183,12 +181,29 @@ impl Arguments {
     }
 }
 
+/// A process, and those who call it.
+struct Called<'a, C> {
+    process: &'a Process,
+    callers: Vec<C>,
+}
+
+impl<C: Connection> Called<'_, C> {
+    async fn run(&mut self, duration: Duration) -> Result<Side, Error> {
+        let before = self.process.cpu_time()?;
+        let turn = run_load(&mut self.callers, duration).await?;
+        Ok(Side { turn, cpu: self.process.cpu_time()? - before })
+    }
+}
+
 /// As many connections to the one as to the other.
-async fn callers<O: Connection, C: Connection>(
-    other: &Process,
-    ours: &Process,
+async fn sides<'a, O: Connection, C: Connection>(
+    other: &'a Process,
+    ours: &'a Process,
     connections: u32,
-) -> Result<(Vec<O>, Vec<C>), Error> {
+) -> Result<(Called<'a, O>, Called<'a, C>), Error> {
     let connections = connections as usize;
-    Ok((load::connect(other.port, connections).await?, load::connect(ours.port, connections).await?))
+    Ok((
+        Called { process: other, callers: load::connect(other.port, connections).await? },
+        Called { process: ours, callers: load::connect(ours.port, connections).await? },
+    ))
 }

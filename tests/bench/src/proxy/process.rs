@@ -135,6 +135,22 @@ impl Process {
         Ok(kibibytes.ok_or_else(|| format!("{path} does not say how much is resident"))? * 1024)
     }
 
+    /// What all threads have computed so far, in the program and for it in the kernel.
+    pub(super) fn cpu_time(&self) -> Result<Duration, Error> {
+        /// What the kernel counts in here, on every machine.
+        const TICKS_PER_SECOND: f64 = 100.0;
+
+        let path = format!("/proc/{}/stat", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        // The name of the program, in parentheses, may hold anything. Fields are numbered from 1 in proc(5): `utime` is
+        // number 14, `stime` follows; what comes after the name begins with number 3.
+        let after_name = text.rsplit_once(')').map_or("", |(_, after)| after);
+        let ticks: Vec<f64> =
+            after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+        let [user, system] = ticks[..] else { return Err(format!("{path} is not as expected").into()) };
+        Ok(Duration::from_secs_f64((user + system) / TICKS_PER_SECOND))
+    }
+
     /// How often the proxy has made something durable.
     pub(super) async fn commits(&self) -> Result<u64, Error> {
         let management = self.management.ok_or("no management port")?;

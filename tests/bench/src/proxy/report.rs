@@ -9,12 +9,26 @@ use crate::{
 
 /// A turn of each side, one after the other.
 pub(super) struct Round {
-    pub(super) other: Turn,
-    pub(super) ours: Turn,
+    pub(super) other: Side,
+    pub(super) ours: Side,
 }
 
-/// One frontend, store and number of connections: medians over the rounds, latencies of the proxy, and the median of the
-/// rounds' ratios.
+/// A turn, and what it cost the process that was called.
+pub(super) struct Side {
+    pub(super) turn: Turn,
+    pub(super) cpu: Duration,
+}
+
+impl Side {
+    /// In microseconds.
+    fn cpu_per_command(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.turn.latencies.len().max(1) as f64
+    }
+}
+
+/// One frontend, store and number of connections: medians over the rounds, latencies of the proxy, the median of the
+/// rounds' ratios; and the processor time that each side took for a command, which says more than its speed on a machine
+/// that has other things to do.
 pub(super) struct Line<'a> {
     pub(super) frontend: &'a str,
     pub(super) store: &'a str,
@@ -29,16 +43,19 @@ impl fmt::Display for Line<'_> {
         let of_rounds = |value: fn(&Round) -> f64| median(self.rounds, value);
         write!(
             f,
-            "{:<4}  {:<7}  connections {:<3}  {} {:>6.0}/s  ours {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}",
+            "{:<4}  {:<7}  connections {:<3}  {} {:>6.0}/s  ours {:>6.0}/s  p50 {}  p99 {}  ratio {:.2}  cpu {} {:.1} µs  ours {:.1} µs",
             self.frontend,
             self.store,
             self.connections,
             self.other,
-            of_rounds(|round| round.other.per_second),
-            of_rounds(|round| round.ours.per_second),
-            Milliseconds(of_rounds(|round| percentile(&round.ours.latencies, 0.50))),
-            Milliseconds(of_rounds(|round| percentile(&round.ours.latencies, 0.99))),
-            of_rounds(|round| round.ours.per_second / round.other.per_second),
+            of_rounds(|round| round.other.turn.per_second),
+            of_rounds(|round| round.ours.turn.per_second),
+            Milliseconds(of_rounds(|round| percentile(&round.ours.turn.latencies, 0.50))),
+            Milliseconds(of_rounds(|round| percentile(&round.ours.turn.latencies, 0.99))),
+            of_rounds(|round| round.ours.turn.per_second / round.other.turn.per_second),
+            self.other,
+            of_rounds(|round| round.other.cpu_per_command()),
+            of_rounds(|round| round.ours.cpu_per_command()),
         )
     }
 }
@@ -116,24 +133,26 @@ impl fmt::Display for Mebibytes {
 mod tests {
     use std::time::Duration;
 
-    use super::{AfterLoad, Commits, Line, Round, Start, Turn};
+    use super::{AfterLoad, Commits, Line, Round, Side, Start, Turn};
 
-    fn turn(per_second: f64, milliseconds: &[u64]) -> Turn {
+    /// 200 µs of processor time in all.
+    fn side(per_second: f64, milliseconds: &[u64]) -> Side {
         let latencies = milliseconds.iter().copied().map(Duration::from_millis).collect();
-        Turn { per_second, latencies }
+        Side { turn: Turn { per_second, latencies }, cpu: Duration::from_micros(200) }
     }
 
     #[test]
     fn a_line_has_medians() {
         let rounds = [
-            Round { other: turn(1000.0, &[]), ours: turn(800.0, &[1, 2, 3, 4]) },
-            Round { other: turn(2000.0, &[]), ours: turn(1000.0, &[1, 2, 8, 9]) },
-            Round { other: turn(1500.0, &[]), ours: turn(1350.0, &[1, 2, 4, 5]) },
+            Round { other: side(1000.0, &[1, 1]), ours: side(800.0, &[1, 2, 3, 4]) },
+            Round { other: side(2000.0, &[1, 1]), ours: side(1000.0, &[1, 2, 8, 9]) },
+            Round { other: side(1500.0, &[1, 1]), ours: side(1350.0, &[1, 2, 4, 5]) },
         ];
         assert_eq!(
             Line { frontend: "http", store: "durable", connections: 16, other: "relay", rounds: &rounds }
                 .to_string(),
-            "http  durable  connections 16   relay   1500/s  ours   1000/s  p50 4.0 ms  p99 5.0 ms  ratio 0.80"
+            "http  durable  connections 16   relay   1500/s  ours   1000/s  p50 4.0 ms  p99 5.0 ms  ratio 0.80  \
+             cpu relay 100.0 µs  ours 50.0 µs"
         );
     }
 
