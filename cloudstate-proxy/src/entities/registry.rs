@@ -48,14 +48,15 @@ struct Shard(HashMap<EntityKey, Resident>);
 
 /// A live entity as others see it.
 struct Resident {
-    mailbox: mpsc::Sender<Envelope>,
+    mailbox: mpsc::Sender<Box<Envelope>>,
     usage: Arc<Usage>,
 }
 
 /// What the task of one live entity holds. When the task ends, the entity must have [`retire`](Self::retire)d.
 pub(crate) struct LiveEntity {
     pub(crate) key: EntityKey,
-    pub(crate) mailbox: mpsc::Receiver<Envelope>,
+    /// Boxed because a mailbox has room for dozens, even if there is never more than one in it.
+    pub(crate) mailbox: mpsc::Receiver<Box<Envelope>>,
     /// Becomes true when the proxy is about to stop: clients that listen are told that this is all.
     pub(crate) completing_streams: watch::Receiver<bool>,
     /// Becomes true when the proxy stops: what is here is finished, then the task ends.
@@ -88,6 +89,7 @@ impl Entities {
 
     /// Gives `envelope` to the entity, which is started if it is not live.
     pub(crate) fn deliver(self: &Arc<Self>, key: EntityKey, envelope: Envelope) {
+        let envelope = Box::new(envelope);
         let at = self.hasher.hash_one(&key) as usize % SHARDS;
         let Err(envelope) = self.shard(at).deliver(&key, envelope) else { return };
         if self.live.load(Ordering::Relaxed) >= self.environment.max_entities && !self.make_room(at) {
@@ -97,7 +99,7 @@ impl Entities {
         self.start(at, key, envelope);
     }
 
-    fn start(self: &Arc<Self>, at: usize, key: EntityKey, envelope: Envelope) {
+    fn start(self: &Arc<Self>, at: usize, key: EntityKey, envelope: Box<Envelope>) {
         let mut shard = self.shard(at);
         // Somebody else may have started it meanwhile.
         let Err(envelope) = shard.deliver(&key, envelope) else { return };
@@ -162,11 +164,7 @@ impl Entities {
 
 impl Shard {
     /// Gives `envelope` to an entity that is live, or back.
-    #[expect(
-        clippy::result_large_err,
-        reason = "it is no error, and a box would cost every command an allocation"
-    )]
-    fn deliver(&mut self, key: &EntityKey, envelope: Envelope) -> Result<(), Envelope> {
+    fn deliver(&mut self, key: &EntityKey, envelope: Box<Envelope>) -> Result<(), Box<Envelope>> {
         let Some(Resident { mailbox, usage }) = self.0.get(key) else { return Err(envelope) };
         usage.set_busy();
         match mailbox.try_send(envelope) {

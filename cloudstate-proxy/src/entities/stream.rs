@@ -18,8 +18,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Stream<P: EntityProtocol> {
     opening: Option<BoxFuture<EntityStream<P>>>,
     inbound: Option<EntityStream<P>>,
-    outbound: Option<mpsc::Sender<P::In>>,
-    outbox: VecDeque<P::In>,
+    outbound: Option<mpsc::Sender<Box<P::In>>>,
+    /// What waits for room in `outbound`, or for a stream.
+    outbox: VecDeque<Box<P::In>>,
     /// Our side is over, or will be when everything is written: until when the other side may take.
     closing_until: Option<Instant>,
     /// It ended, and it takes a moment to find out why.
@@ -88,7 +89,13 @@ impl<P: EntityProtocol> Stream<P> {
     }
 
     pub(super) fn send(&mut self, message: P::In) {
-        self.outbox.push_back(message);
+        self.outbox.push_back(Box::new(message));
+        // Nearly always there is room, and nothing to wait for.
+        while let Some(Ok(room)) = self.outbound.as_ref().map(mpsc::Sender::try_reserve)
+            && let Some(message) = self.outbox.pop_front()
+        {
+            room.send(message);
+        }
     }
 
     /// Ends our side, once everything before it is written.

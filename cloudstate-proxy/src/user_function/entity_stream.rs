@@ -15,7 +15,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// A stream that counts against its connection until it is dropped.
 pub(crate) struct EntityStream<P: EntityProtocol> {
     /// Our side. Dropping it half-closes the stream.
-    pub(crate) outbound: Option<mpsc::Sender<P::In>>,
+    ///
+    /// Messages are boxed because a queue has room for dozens, even if there is never more than one in it.
+    pub(crate) outbound: Option<mpsc::Sender<Box<P::In>>>,
     inbound: Inbound<P::Out>,
     status_codes: bool,
     place: Place,
@@ -30,7 +32,7 @@ enum Inbound<M> {
 
 impl<P: EntityProtocol> EntityStream<P> {
     pub(super) fn new(
-        outbound: mpsc::Sender<P::In>,
+        outbound: mpsc::Sender<Box<P::In>>,
         opening: BoxFuture<Response<Streaming<P::Out>>, Status>,
         status_codes: bool,
         place: Place,

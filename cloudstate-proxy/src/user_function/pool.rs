@@ -126,7 +126,7 @@ impl Pool {
     /// and asks [`Self::unreachable`] what it waited for.
     pub(crate) async fn open<P: EntityProtocol>(&self) -> EntityStream<P> {
         let place = self.place(Lane::Main).await;
-        let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES);
+        let (outbound, messages) = mpsc::channel::<Box<P::In>>(OUTBOUND_MESSAGES);
         let Agreed { extensions, crdts } = self.agreed();
         let messages = ReceiverStream::new(messages).map(move |mut message| {
             // The metadata of a command to an entity means something only between peers that agreed on it.
@@ -135,7 +135,7 @@ impl Pool {
             {
                 command.metadata = None;
             }
-            message
+            *message
         });
         let request = request(messages, extensions);
         let mut grpc = Grpc::with_origin(place.connection.clone(), place.connection.origin())

@@ -51,7 +51,7 @@ struct EntityTask {
 }
 
 enum Event {
-    Envelope(Envelope),
+    Envelope(Box<Envelope>),
     Store(Input),
     Stream(StreamEvent<Crdt>),
     Departed(Token),
@@ -83,7 +83,7 @@ impl EntityTask {
         }
     }
 
-    async fn run(mut self, first: Envelope) {
+    async fn run(mut self, first: Box<Envelope>) {
         let mut outputs = Vec::new();
         let mut event = Event::Envelope(first);
         loop {
@@ -130,7 +130,7 @@ impl EntityTask {
             self.idleness.begin_anew();
         }
         match event {
-            Event::Envelope(envelope) => Some(self.admit(envelope)),
+            Event::Envelope(envelope) => Some(self.admit(*envelope)),
             Event::Store(input) => {
                 self.store = None;
                 Some(input)

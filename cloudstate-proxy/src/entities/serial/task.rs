@@ -46,7 +46,7 @@ struct EntityTask<K: SerialKind> {
 }
 
 enum Event<K: SerialKind> {
-    Envelope(Envelope),
+    Envelope(Box<Envelope>),
     Store(Input<K>),
     Stream(StreamEvent<K>),
     Alarm,
@@ -76,7 +76,7 @@ impl<K: SerialKind> EntityTask<K> {
         }
     }
 
-    async fn run(mut self, first: Envelope) {
+    async fn run(mut self, first: Box<Envelope>) {
         let mut outputs = Vec::new();
         let mut event = Event::Envelope(first);
         loop {
@@ -125,7 +125,7 @@ impl<K: SerialKind> EntityTask<K> {
             self.idleness.begin_anew();
         }
         match event {
-            Event::Envelope(envelope) => Some(self.admit(envelope)),
+            Event::Envelope(envelope) => Some(self.admit(*envelope)),
             Event::Store(input) => {
                 self.store = None;
                 Some(input)
