@@ -9,6 +9,8 @@ use bytes::Bytes;
 use cloudstate_proto::{Metadata, MetadataEntry, metadata_entry::Value};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::{service_catalog::Method, telemetry::trace_context::is_of_trace_context};
+
 /// What the name of a header ends with whose value is bytes, in base64.
 const BINARY: &str = "-bin";
 /// Binary headers are written without padding and read with or without.
@@ -19,11 +21,20 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a client's headers say to the user function. A header that is neither text nor binary is left out.
-pub(super) fn from_headers(headers: &HeaderMap) -> Metadata {
-    let mut entries = Vec::with_capacity(headers.len());
+/// What a client's headers say to whoever carries out a call of `method`: to an entity they tell the trace alone.
+pub(super) fn of_call(method: &Method, headers: &HeaderMap) -> Metadata {
+    if method.service.kind.is_entity() {
+        from_headers(headers, |name| is_of_trace_context(name.as_str()))
+    } else {
+        from_headers(headers, |name| !is_of_the_way(name))
+    }
+}
+
+/// A header that is neither text nor binary is left out.
+fn from_headers(headers: &HeaderMap, is_wanted: impl Fn(&HeaderName) -> bool) -> Metadata {
+    let mut entries = Vec::new();
     for (name, value) in headers {
-        if is_of_the_way(name) {
+        if !is_wanted(name) {
             continue;
         }
         let Ok(text) = std::str::from_utf8(value.as_bytes()) else { continue };
@@ -131,7 +142,7 @@ mod tests {
             ("x-padded-bin", "AQI=,AwQ="),
             ("x-broken-bin", "!"),
         ]);
-        let mut entries = from_headers(&headers).entries;
+        let mut entries = from_headers(&headers, |name| !is_of_the_way(name)).entries;
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         let expected = [
             text("authorization", "Bearer x"),

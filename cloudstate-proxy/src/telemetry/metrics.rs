@@ -31,8 +31,8 @@ struct EntityLabel {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CallLabel {
-    service: String,
-    method: String,
+    service: Arc<str>,
+    method: Arc<str>,
     /// As gRPC names it, `OK` or `NOT_FOUND`.
     code: &'static str,
 }
@@ -201,8 +201,8 @@ impl Metrics {
     /// Counts a call that has ended, streams too; no code is OK, CANCELLED is also that nobody waited any longer.
     pub(crate) fn answered(&self, method: &Method, code: Option<Code>) {
         let label = CallLabel {
-            service: method.service.name.as_ref().to_owned(),
-            method: method.name.as_ref().to_owned(),
+            service: Arc::clone(&method.service.name),
+            method: Arc::clone(&method.name),
             code: code.map_or("OK", Code::name),
         };
         self.requests.get_or_create(&label).inc();

@@ -24,7 +24,7 @@ impl TraceContext {
         if !entries.iter().any(|entry| entry.key.eq_ignore_ascii_case(TRACEPARENT)) {
             return Self::default();
         }
-        Self(Some(entries.iter().filter(|entry| is_of_trace_context(entry)).cloned().collect()))
+        Self(Some(entries.iter().filter(|entry| is_of_trace_context(&entry.key)).cloned().collect()))
     }
 
     /// The context of a span.
@@ -46,7 +46,7 @@ impl TraceContext {
 
     /// Says in `metadata` what this says, instead of what it said before.
     pub(crate) fn write_to(&self, metadata: &mut Metadata) {
-        metadata.entries.retain(|entry| !is_of_trace_context(entry));
+        metadata.entries.retain(|entry| !is_of_trace_context(&entry.key));
         metadata.entries.extend(self.entries().iter().cloned());
     }
 
@@ -67,8 +67,9 @@ impl TraceContext {
     }
 }
 
-fn is_of_trace_context(entry: &MetadataEntry) -> bool {
-    [TRACEPARENT, TRACESTATE].iter().any(|key| entry.key.eq_ignore_ascii_case(key))
+/// Whether `name`, of a header or of metadata, is one of those that tell the trace.
+pub(crate) fn is_of_trace_context(name: &str) -> bool {
+    [TRACEPARENT, TRACESTATE].iter().any(|key| name.eq_ignore_ascii_case(key))
 }
 
 impl Extractor for TraceContext {

@@ -52,7 +52,7 @@ where
     let to_make = ToMake {
         method: Arc::clone(method),
         router: frontend.router.clone(),
-        metadata: metadata::from_headers(request.headers()),
+        metadata: metadata::of_call(method, request.headers()),
         deadline,
         called: Arc::clone(&called),
     };

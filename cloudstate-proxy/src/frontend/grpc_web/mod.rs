@@ -58,11 +58,14 @@ where
 impl Encoding {
     fn of_request(headers: &HeaderMap) -> Option<Self> {
         let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
-            "application/grpc-web" | "application/grpc-web+proto" => Some(Encoding::Binary),
-            "application/grpc-web-text" | "application/grpc-web-text+proto" => Some(Encoding::Text),
-            _ => None,
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        let is_one_of = |names: [&str; 2]| names.iter().any(|name| media_type.eq_ignore_ascii_case(name));
+        if is_one_of(["application/grpc-web", "application/grpc-web+proto"]) {
+            Some(Encoding::Binary)
+        } else if is_one_of(["application/grpc-web-text", "application/grpc-web-text+proto"]) {
+            Some(Encoding::Text)
+        } else {
+            None
         }
     }
 

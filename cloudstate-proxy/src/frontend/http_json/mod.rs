@@ -194,7 +194,7 @@ async fn carry_out(
         true => Requests::Many(stream::iter([Ok(request)]).boxed()),
         false => Requests::One(request),
     };
-    let metadata = metadata::from_headers(headers);
+    let metadata = metadata::of_call(&binding.method, headers);
     let call = Call { method: Arc::clone(&binding.method), requests, metadata };
     match binding.method.server_streaming {
         true => streamed_response::from_replies(binding, headers, calls.call_streamed(call)).await,

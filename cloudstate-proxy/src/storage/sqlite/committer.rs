@@ -65,11 +65,11 @@ impl Committer {
         place: Place,
         growth: watch::Sender<u64>,
         damage: Arc<Damage>,
-    ) -> (CommitQueue, Self) {
+    ) -> (Arc<CommitQueue>, Self) {
         let (sender, requests) = mpsc::channel(QUEUED_WORK);
         let counts = Arc::new(Counts::default());
         let room = Arc::new(Semaphore::new(QUEUED_BYTES));
-        let queue = CommitQueue { sender, room, counts: Arc::clone(&counts) };
+        let queue = Arc::new(CommitQueue { sender, room, counts: Arc::clone(&counts) });
         let known = Known::nothing();
         (queue, Self { connection, place, requests, known, failing: false, damage, growth, counts })
     }
@@ -182,7 +182,6 @@ impl Committer {
 }
 
 /// The committer's door.
-#[derive(Clone)]
 pub(super) struct CommitQueue {
     sender: mpsc::Sender<Request>,
     /// In bytes.
@@ -191,33 +190,34 @@ pub(super) struct CommitQueue {
 }
 
 impl CommitQueue {
-    pub(super) async fn append(self, append: Append) -> Result<u64, StoreError> {
+    pub(super) async fn append(self: Arc<Self>, append: Append) -> Result<u64, StoreError> {
         let bytes = append.bytes();
         self.store(Work::Append(append), bytes).await
     }
 
-    pub(super) async fn write(self, changes: Vec<Change>) -> Result<(), StoreError> {
+    pub(super) async fn write(self: Arc<Self>, changes: Vec<Change>) -> Result<(), StoreError> {
         let bytes = Change::bytes_of(&changes);
         self.store(Work::Write(changes), bytes).await.map(|_| ())
     }
 
     /// Waits for room in the queue, then for the commit.
-    async fn store(self, work: Work, bytes: usize) -> Result<Stored, StoreError> {
+    async fn store(self: Arc<Self>, work: Work, bytes: usize) -> Result<Stored, StoreError> {
         let bytes = u32::try_from(bytes.min(QUEUED_BYTES)).unwrap_or(u32::MAX);
-        let _room = self.room.acquire_many_owned(bytes).await.map_err(|_| StoreError::closed())?;
+        let _room =
+            Arc::clone(&self.room).acquire_many_owned(bytes).await.map_err(|_| StoreError::closed())?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Store(Pending { work, answer, _room });
         self.sender.send(request).await.map_err(|_| StoreError::closed())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
     }
 
-    pub(super) async fn check(self) -> Result<(), StoreError> {
+    pub(super) async fn check(self: Arc<Self>) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         self.sender.send(Request::Check(answer)).await.map_err(|_| StoreError::closed())?;
         answered.await.unwrap_or_else(|_| Err(StoreError::closed()))
     }
 
-    pub(super) async fn close(self) {
+    pub(super) async fn close(self: Arc<Self>) {
         // An error means that it is closed already.
         let _ = self.sender.send(Request::Close).await;
     }
@@ -283,7 +283,7 @@ mod tests {
     /// Appends are queued before the committer runs, so what shares a commit is known.
     struct Scene {
         folder: TempDir,
-        queue: CommitQueue,
+        queue: Arc<CommitQueue>,
         committer: Committer,
         appends: Vec<BoxFuture<Result<u64, StoreError>>>,
         grown: watch::Receiver<u64>,

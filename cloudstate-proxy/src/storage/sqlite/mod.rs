@@ -45,7 +45,7 @@ use super::{
 const READERS: usize = 2;
 
 pub(super) struct SqliteStore {
-    commits: CommitQueue,
+    commits: Arc<CommitQueue>,
     reads: ReadQueue,
     grown: watch::Receiver<u64>,
     /// Its sender is dropped when the file is closed and the lock released.
@@ -92,7 +92,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn append(&self, append: Append) -> BoxFuture<Result<u64, StoreError>> {
-        let commits = self.commits.clone();
+        let commits = Arc::clone(&self.commits);
         Box::pin(async move {
             append.check_limits()?;
             commits.append(append).await
@@ -100,7 +100,7 @@ impl Store for SqliteStore {
     }
 
     fn write(&self, changes: Vec<Change>) -> BoxFuture<Result<(), StoreError>> {
-        let commits = self.commits.clone();
+        let commits = Arc::clone(&self.commits);
         Box::pin(async move {
             Change::check_limits_of(&changes)?;
             commits.write(changes).await
@@ -146,12 +146,12 @@ impl Store for SqliteStore {
     }
 
     fn check(&self) -> BoxFuture<Result<(), StoreError>> {
-        let commits = self.commits.clone();
+        let commits = Arc::clone(&self.commits);
         Box::pin(async move { commits.check().await })
     }
 
     fn close(&self) -> BoxFuture<()> {
-        let commits = self.commits.clone();
+        let commits = Arc::clone(&self.commits);
         let mut ended = self.ended.clone();
         Box::pin(async move {
             commits.close().await;
