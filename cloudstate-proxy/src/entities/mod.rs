@@ -9,6 +9,7 @@ mod registry;
 mod serial;
 mod stream;
 mod usage;
+mod wishes;
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,16 +5,17 @@ use std::{
     hash::BuildHasher,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
-use tokio::{
-    sync::{mpsc, watch},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 
-use super::{Envelope, Environment, crdt, serial, usage::Usage};
+use super::{
+    Envelope, Environment, crdt, serial,
+    usage::Usage,
+    wishes::{Wish, Wishes},
+};
 use crate::{
     error_code::ErrorCode,
     routing::Failure,
@@ -36,8 +37,8 @@ pub(crate) struct Entities {
     started: Instant,
     hasher: RandomState,
     environment: Arc<Environment>,
-    completing_streams: watch::Sender<bool>,
-    draining: watch::Sender<bool>,
+    /// Entities that start from now on are asked to.
+    completing_streams: AtomicBool,
     /// Every task holds a clone; the receiver sees the last one go.
     alive: Mutex<Option<mpsc::Sender<()>>>,
     all_gone: tokio::sync::Mutex<mpsc::Receiver<()>>,
@@ -50,6 +51,7 @@ struct Shard(HashMap<EntityKey, Resident>);
 struct Resident {
     mailbox: mpsc::Sender<Box<Envelope>>,
     usage: Arc<Usage>,
+    wishes: Arc<Wishes>,
 }
 
 /// What the task of one live entity holds. When the task ends, the entity must have [`retire`](Self::retire)d.
@@ -57,12 +59,8 @@ pub(crate) struct LiveEntity {
     pub(crate) key: EntityKey,
     /// Boxed because a mailbox has room for dozens, even if there is never more than one in it.
     pub(crate) mailbox: mpsc::Receiver<Box<Envelope>>,
-    /// Becomes true when the proxy is about to stop: clients that listen are told that this is all.
-    pub(crate) completing_streams: watch::Receiver<bool>,
-    /// Becomes true when the proxy stops: what is here is finished, then the task ends.
-    pub(crate) draining: watch::Receiver<bool>,
-    /// Asks the entity to leave when others need its room.
-    pub(crate) usage: Arc<Usage>,
+    pub(crate) wishes: Arc<Wishes>,
+    usage: Arc<Usage>,
     entities: Arc<Entities>,
     _alive: mpsc::Sender<()>,
 }
@@ -76,8 +74,7 @@ impl Entities {
             started: Instant::now(),
             hasher: RandomState::new(),
             environment: Arc::new(environment),
-            completing_streams: watch::Sender::new(false),
-            draining: watch::Sender::new(false),
+            completing_streams: AtomicBool::new(false),
             alive: Mutex::new(Some(alive)),
             all_gone: tokio::sync::Mutex::new(all_gone),
         }
@@ -103,8 +100,7 @@ impl Entities {
         let mut shard = self.shard(at);
         // Somebody else may have started it meanwhile.
         let Err(envelope) = shard.deliver(&key, envelope) else { return };
-        // Before `alive` is looked at, since `drain` takes that first: whoever gets it sees the drain.
-        let draining = self.draining.subscribe();
+        // `drain` takes that before it asks those in the shards: whoever gets it is asked.
         let Some(alive) = lock(&self.alive).clone() else {
             return envelope.fail(Failure::new(ErrorCode::Stopping, "the proxy is stopping"));
         };
@@ -113,28 +109,31 @@ impl Entities {
         // The mailbox is new and has room.
         let _ = sender.try_send(envelope);
         let usage = Arc::new(Usage::new(self.started));
-        let resident = Resident { mailbox: sender, usage: Arc::clone(&usage) };
+        let wishes = Arc::<Wishes>::default();
+        if self.completing_streams.load(Ordering::Relaxed) {
+            wishes.ask(Wish::CompleteStreams);
+        }
+        let resident = Resident { mailbox: sender, usage: Arc::clone(&usage), wishes: Arc::clone(&wishes) };
         if shard.0.insert(key.clone(), resident).is_none() {
             self.live.fetch_add(1, Ordering::Relaxed);
         }
         drop(shard);
-        let completing_streams = self.completing_streams.subscribe();
         let entities = Arc::clone(self);
         let _alive = alive;
-        spawn(kind, LiveEntity { key, mailbox, completing_streams, draining, usage, entities, _alive });
+        spawn(kind, LiveEntity { key, mailbox, wishes, usage, entities, _alive });
     }
 
     /// Asks the least recently used entity to leave; looks into the shard `at` first. False if all are busy.
     fn make_room(&self, at: usize) -> bool {
-        let mut oldest: Option<(u64, Arc<Usage>)> = None;
+        let mut oldest: Option<(u64, Arc<Usage>, Arc<Wishes>)> = None;
         let mut seen = 0;
         for offset in 0..SHARDS {
             let shard = self.shard((at + offset) % SHARDS);
-            for Resident { mailbox, usage } in shard.0.values() {
+            for Resident { mailbox, usage, wishes } in shard.0.values() {
                 let Some(since) = usage.idle_since() else { continue };
-                let older = oldest.as_ref().is_none_or(|(oldest, _)| since < *oldest);
+                let older = oldest.as_ref().is_none_or(|(oldest, ..)| since < *oldest);
                 if older && mailbox.capacity() == mailbox.max_capacity() {
-                    oldest = Some((since, Arc::clone(usage)));
+                    oldest = Some((since, Arc::clone(usage), Arc::clone(wishes)));
                 }
             }
             seen += shard.0.len();
@@ -142,19 +141,30 @@ impl Entities {
                 break;
             }
         }
-        oldest.is_some_and(|(since, usage)| usage.crowd_out(since))
+        let Some((_, _, wishes)) = oldest.filter(|(since, usage, _)| usage.crowd_out(*since)) else {
+            return false;
+        };
+        wishes.ask(Wish::Leave);
+        true
     }
 
     /// Completes the streams of clients that listen to an entity, which would go on for ever; all else goes on.
     pub(crate) fn complete_streams(&self) {
-        self.completing_streams.send_replace(true);
+        self.completing_streams.store(true, Ordering::Relaxed);
+        self.ask_all(Wish::CompleteStreams);
     }
 
     /// Lets every entity finish its commands and half-close its stream; resolves when all have.
     pub(crate) async fn drain(&self) {
         lock(&self.alive).take();
-        self.draining.send_replace(true);
+        self.ask_all(Wish::Drain);
         let _ = self.all_gone.lock().await.recv().await;
+    }
+
+    fn ask_all(&self, wish: Wish) {
+        for at in 0..SHARDS {
+            self.shard(at).0.values().for_each(|resident| resident.wishes.ask(wish));
+        }
     }
 
     fn shard(&self, at: usize) -> MutexGuard<'_, Shard> {
@@ -165,7 +175,7 @@ impl Entities {
 impl Shard {
     /// Gives `envelope` to an entity that is live, or back.
     fn deliver(&mut self, key: &EntityKey, envelope: Box<Envelope>) -> Result<(), Box<Envelope>> {
-        let Some(Resident { mailbox, usage }) = self.0.get(key) else { return Err(envelope) };
+        let Some(Resident { mailbox, usage, .. }) = self.0.get(key) else { return Err(envelope) };
         usage.set_busy();
         match mailbox.try_send(envelope) {
             Ok(()) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 /// What stands for an entity that has something to do.
 const BUSY: u64 = u64::MAX;
@@ -13,13 +13,12 @@ pub(crate) struct Usage {
     started: Instant,
     /// Microseconds from `started`, or [`BUSY`].
     idle_since: AtomicU64,
-    leave: Notify,
 }
 
 impl Usage {
     /// Times are counted from `started`, which is the same for all entities.
     pub(super) fn new(started: Instant) -> Self {
-        Self { started, idle_since: AtomicU64::new(BUSY), leave: Notify::new() }
+        Self { started, idle_since: AtomicU64::new(BUSY) }
     }
 
     pub(super) fn set_busy(&self) {
@@ -36,18 +35,9 @@ impl Usage {
         Some(self.idle_since.load(Ordering::Relaxed)).filter(|since| *since != BUSY)
     }
 
-    /// Asks the entity to leave, once; false if it got something to do meanwhile.
+    /// Takes the room of the entity, which is to be asked to leave then; false if it got something to do meanwhile.
     pub(super) fn crowd_out(&self, idle_since: u64) -> bool {
         let ordering = Ordering::Relaxed;
-        let left = self.idle_since.compare_exchange(idle_since, BUSY, ordering, ordering).is_ok();
-        if left {
-            self.leave.notify_one();
-        }
-        left
-    }
-
-    /// Resolves when the entity should passivate, though its time has not come.
-    pub(crate) async fn crowded_out(&self) {
-        self.leave.notified().await;
+        self.idle_since.compare_exchange(idle_since, BUSY, ordering, ordering).is_ok()
     }
 }

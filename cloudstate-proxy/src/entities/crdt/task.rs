@@ -18,6 +18,7 @@ use crate::{
         idleness::Idleness,
         observer::Observer,
         stream::{Stream, StreamEvent, poll_optional},
+        wishes::Wish,
     },
     storage::{BoxFuture, Change, MAX_APPEND_BYTES},
     user_function::Crdt,
@@ -44,8 +45,6 @@ struct EntityTask {
     stream: Stream<Crdt>,
     /// What the store was asked, mapped to the input it answers with; at most one thing at a time.
     store: Option<BoxFuture<Input>>,
-    /// The lifecycle was told.
-    completing_streams: bool,
     idleness: Idleness,
     alarm: Alarm,
 }
@@ -56,9 +55,7 @@ enum Event {
     Stream(StreamEvent<Crdt>),
     Departed(Token),
     Alarm,
-    CrowdedOut,
-    CompletingStreams,
-    Draining,
+    Wish(Wish),
 }
 
 impl EntityTask {
@@ -77,7 +74,6 @@ impl EntityTask {
             clients: Clients::default(),
             stream: Stream::default(),
             store: None,
-            completing_streams: false,
             alarm: Alarm::new(),
             entity,
         }
@@ -106,8 +102,6 @@ impl EntityTask {
     /// Waits for whatever happens first. Everything awaited here can be dropped and awaited again.
     async fn next_event(&mut self) -> Event {
         self.alarm.set(self.deadline());
-        let drained = *self.entity.draining.borrow();
-        let completed = self.completing_streams;
         let has_room = !self.lifecycle.is_congested();
         let idle = self.lifecycle.is_idle();
         tokio::select! {
@@ -118,9 +112,7 @@ impl EntityTask {
             event = self.stream.next(has_room) => Event::Stream(event),
             token = self.clients.departure() => Event::Departed(token),
             Some(envelope) = self.entity.mailbox.recv() => Event::Envelope(envelope),
-            () = self.entity.usage.crowded_out(), if idle => Event::CrowdedOut,
-            _ = self.entity.completing_streams.wait_for(|now| *now), if !completed => Event::CompletingStreams,
-            _ = self.entity.draining.changed(), if !drained => Event::Draining,
+            wish = self.entity.wishes.next(idle) => Event::Wish(wish),
         }
     }
 
@@ -138,12 +130,9 @@ impl EntityTask {
             Event::Stream(event) => self.stream_input(event),
             Event::Departed(token) => Some(Input::ClientGone(token)),
             Event::Alarm => self.expired(),
-            Event::CrowdedOut => Some(Input::IdleTimeout),
-            Event::CompletingStreams => {
-                self.completing_streams = true;
-                Some(Input::CompleteStreams)
-            }
-            Event::Draining => Some(Input::Drain),
+            Event::Wish(Wish::Leave) => Some(Input::IdleTimeout),
+            Event::Wish(Wish::CompleteStreams) => Some(Input::CompleteStreams),
+            Event::Wish(Wish::Drain) => Some(Input::Drain),
         }
     }
 

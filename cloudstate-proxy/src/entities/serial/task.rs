@@ -16,6 +16,7 @@ use crate::{
         idleness::Idleness,
         observer::Observer,
         stream::{Stream, StreamEvent, poll_optional},
+        wishes::Wish,
     },
     error_code::ErrorCode,
     routing::Failure,
@@ -50,8 +51,7 @@ enum Event<K: SerialKind> {
     Store(Input<K>),
     Stream(StreamEvent<K>),
     Alarm,
-    CrowdedOut,
-    Draining,
+    Wish(Wish),
 }
 
 impl<K: SerialKind> EntityTask<K> {
@@ -103,8 +103,7 @@ impl<K: SerialKind> EntityTask<K> {
         self.alarm.set(deadline);
         let idle = self.lifecycle.is_idle();
         let Self { entity, stream, store, alarm, .. } = self;
-        let LiveEntity { mailbox, draining, usage, .. } = entity;
-        let drained = *draining.borrow();
+        let LiveEntity { mailbox, wishes, .. } = entity;
         // Nothing may be sent to a stream that is known to be over, so what leads to that waits for its end.
         let ending = stream.is_ending();
         tokio::select! {
@@ -114,8 +113,7 @@ impl<K: SerialKind> EntityTask<K> {
             event = stream.next(true) => Event::Stream(event),
             input = poll_optional(store), if !ending => Event::Store(input),
             Some(envelope) = mailbox.recv(), if !ending => Event::Envelope(envelope),
-            () = usage.crowded_out(), if idle => Event::CrowdedOut,
-            _ = draining.changed(), if !drained => Event::Draining,
+            wish = wishes.next(idle) => Event::Wish(wish),
         }
     }
 
@@ -132,8 +130,10 @@ impl<K: SerialKind> EntityTask<K> {
             }
             Event::Stream(event) => self.stream_input(event),
             Event::Alarm => self.expired(),
-            Event::CrowdedOut => Some(Input::IdleTimeout),
-            Event::Draining => Some(Input::Drain),
+            Event::Wish(Wish::Leave) => Some(Input::IdleTimeout),
+            Event::Wish(Wish::Drain) => Some(Input::Drain),
+            // Nobody listens to an entity of this kind.
+            Event::Wish(Wish::CompleteStreams) => None,
         }
     }
 
