@@ -4,11 +4,14 @@ use http::Method;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     hosted::{host, serving},
-    user_function::{UserFunction, reply},
+    user_function::{UserFunction, reply, soon},
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -90,4 +93,19 @@ async fn requests_are_answered_over_http_1() {
         let found = response.into_body().collect().await.unwrap().to_bytes();
         assert!(found.starts_with(text.as_bytes()), "{method} {path} {body}: {found:?}");
     }
+}
+
+/// RFC 9113 has done away with it; whoever knows that the proxy speaks HTTP/2 begins with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_an_upgrade_to_http_2_is_answered_over_http_1() {
+    let function = echoing();
+    let (proxy, _client) = host(&function).await;
+    let mut socket = TcpStream::connect(serving(&proxy).await.listen).await.unwrap();
+    let request = "GET /things/a HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\n\
+                   upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon("an answer", socket.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.ends_with(r#"{"text":"Get a"}"#), "{answer}");
 }
