@@ -56,7 +56,8 @@ impl<A: ActionService + Handler + Entity> TestKit<A> {
         Self { action: Arc::new(action), metadata: Metadata::new() }
     }
 
-    /// Sends metadata with the calls that follow.
+    /// Sends metadata with the calls that follow: headers of a client's request, or what comes with an event, such as
+    /// the id of its entity: `EventAttributes::new().with_subject("cart-1").into()`.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;

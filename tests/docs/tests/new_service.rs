@@ -30,6 +30,7 @@ fn the_service_is_built_and_its_tests_pass() {
             ".gitignore",
             "Cargo.toml",
             "Dockerfile",
+            "Dockerfile.dockerignore",
             "build.rs",
             "proto/counters.proto",
             "proto/events.proto",
