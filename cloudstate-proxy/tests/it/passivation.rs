@@ -119,6 +119,7 @@ async fn no_command_is_lost_between_two_activations() {
         tokio::spawn(async move {
             for call in 0..CALLS {
                 client.act("e1", "").await.reply();
+                // Around the passivation time, so that commands meet every moment of it.
                 let pause = (number * 7 + call * 13) % 40;
                 tokio::time::sleep(Duration::from_micros(100 * pause)).await;
             }

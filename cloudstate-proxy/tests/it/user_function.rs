@@ -236,7 +236,7 @@ impl Drop for UserFunction {
 fn listen(address: SocketAddr) -> tokio::net::TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
-    // The one before may need a moment to let go of it.
+    // The one before may need a moment to let go of it. This is not async: whoever starts a function waits for its address.
     let started = Instant::now();
     while let Err(error) = socket.bind(address) {
         assert!(started.elapsed() < PATIENCE, "{error}");
