@@ -72,11 +72,12 @@ struct RequestBody {
 }
 
 impl RequestBody {
-    /// Sends until the exchange is over, and resets the stream unless both sides came to their end.
+    /// Sends until the exchange is over. A peer that answered before it had everything gets no more; a stream that
+    /// was given up, or that breaks off within a message, is reset.
     async fn carry(mut self, mut over: oneshot::Receiver<()>) {
         let is_complete = tokio::select! {
             biased;
-            _ = &mut over => false,
+            answered = &mut over => answered.is_ok() && !self.is_waiting && self.end().is_ok(),
             sent = self.send() => sent.is_ok() && over.await.is_ok(),
         };
         if !is_complete {
@@ -91,6 +92,10 @@ impl RequestBody {
                 self.send_data(data).await?;
             }
         }
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
         self.stream.send_data(Bytes::new(), true).map_err(|_| Broken)
     }
 
