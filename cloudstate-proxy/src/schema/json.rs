@@ -32,9 +32,14 @@ pub struct Unprintable {
 
 pub(super) fn parse(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, InvalidJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    DynamicMessage::deserialize(descriptor.clone(), &mut deserializer)
-        .and_then(|message| deserializer.end().map(|()| message))
-        .map_err(|error| InvalidJson { reason: format!("{}{error}", place_of_error(descriptor, json)) })
+    let message = DynamicMessage::deserialize(descriptor.clone(), &mut deserializer)
+        .map_err(|error| InvalidJson { reason: format!("{}{error}", place_of_error(descriptor, json)) })?;
+    match deserializer.end() {
+        Ok(()) => Ok(message),
+        Err(error) => {
+            Err(InvalidJson { reason: format!("a request has one message, and after it come {error}") })
+        }
+    }
 }
 
 /// Reads once more, which only errors pay for, to learn at which field the error is.

@@ -206,7 +206,10 @@ fn json_that_does_not_fit_is_explained_with_its_place() {
         (r#"{"dot":{},"textForm":""}"#, "multiple fields provided for oneof 'kind'"),
         ("[]", "invalid type: sequence, expected a map at line 1 column 0"),
         ("null", "invalid type: null, expected a map at line 1 column 4"),
-        (r#"{"i32":1}}"#, "trailing characters at line 1 column 10"),
+        (
+            r#"{"i32":1}}"#,
+            "a request has one message, and after it come trailing characters at line 1 column 10",
+        ),
         (r#"{"i32":1"#, "EOF while parsing an object at line 1 column 8"),
         ("i32=1", "expected value at line 1 column 1"),
     ];
