@@ -133,6 +133,7 @@ impl Consumer {
         };
         let mut attempts = 0;
         let mut pauses = self.environment.redelivery.pauses();
+        let mut absences = Redelivery::absences();
         loop {
             let failure = match self.attempt(method, &entry).await {
                 Ok(()) => {
@@ -144,7 +145,7 @@ impl Consumer {
             self.metrics.failed();
             // UNAVAILABLE says that nobody could look at the entry now, which is not the entry's fault.
             let pause = if failure.code == Some(Code::Unavailable) {
-                pauses.next().min(Redelivery::LONGEST_ABSENCE)
+                absences.next()
             } else {
                 attempts += 1;
                 pauses.next()
@@ -200,12 +201,15 @@ impl Consumer {
 
 impl Redelivery {
     pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
-    /// The longest pause while there is nobody to deliver to: whoever comes back should not wait for us.
-    const LONGEST_ABSENCE: Duration = Duration::from_secs(1);
 
     /// Without end.
     fn pauses(self) -> Pauses {
         Pauses { next: self.pause_min, longest: self.pause_max }
+    }
+
+    /// Those while there is nobody to deliver to: whoever comes back should not wait for us.
+    fn absences() -> Pauses {
+        Pauses { next: Duration::from_millis(10), longest: Duration::from_secs(1) }
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::storage::{Change, Consumer, DeadLetter, LogEntry, Store, StoreError};
 
 /// Entries that a consumer takes at once, at most. It stores its offset after each batch, so as many are delivered
-/// again after a crash.
+/// again after a crash. It begins with one and doubles that, so that it gets on even where crashes follow each other.
 pub(crate) const BATCH: usize = 32;
 
 /// What a feed answers with.
@@ -30,12 +30,14 @@ pub(super) struct StoreFeed {
     /// The last entry that was taken; none: not asked yet.
     taken: Option<u64>,
     page: VecDeque<LogEntry>,
+    /// How many entries the next batch has, at most.
+    batch: usize,
 }
 
 impl StoreFeed {
     pub(super) fn new(store: &Arc<dyn Store>, consumer: Consumer) -> Self {
         let grown = store.grown();
-        Self { store: Arc::clone(store), consumer, grown, taken: None, page: VecDeque::new() }
+        Self { store: Arc::clone(store), consumer, grown, taken: None, page: VecDeque::new(), batch: 1 }
     }
 
     async fn next_batch(&mut self) -> Result<Vec<LogEntry>, StoreError> {
@@ -51,9 +53,10 @@ impl StoreFeed {
                 self.grown.mark_unchanged();
                 self.page = self.store.log(&self.consumer.source, taken).await?.into();
             }
-            let batch: Vec<_> = self.page.drain(..self.page.len().min(BATCH)).collect();
+            let batch: Vec<_> = self.page.drain(..self.page.len().min(self.batch)).collect();
             if let Some(last) = batch.last() {
                 self.taken = Some(last.position);
+                self.batch = BATCH.min(2 * self.batch);
                 return Ok(batch);
             }
             if self.grown.changed().await.is_err() {

@@ -99,8 +99,8 @@ impl Book {
 }
 
 /// Holds what a consumer was given of one entity against the entity's history: everything in order, though after a
-/// failure it may go back and repeat. True when it has come to the end.
-pub(crate) fn check_echo(history: &[u64], given: &[u64]) -> Result<bool, String> {
+/// failure it may go back and repeat. Answers how much of the history is still to come.
+pub(crate) fn check_echo(history: &[u64], given: &[u64]) -> Result<usize, String> {
     let mut next = 0;
     for id in given {
         match history.iter().position(|known| known == id) {
@@ -112,7 +112,7 @@ pub(crate) fn check_echo(history: &[u64], given: &[u64]) -> Result<bool, String>
             Some(_) => {}
         }
     }
-    Ok(next == history.len())
+    Ok(history.len() - next)
 }
 
 #[cfg(test)]
@@ -151,10 +151,10 @@ mod tests {
     fn a_consumer_repeats_but_never_skips() {
         let history = [7, 3, 9];
         for (given, expected) in [
-            (&[][..], Ok(false)),
-            (&[7, 3, 9], Ok(true)),
-            (&[7, 3], Ok(false)),
-            (&[7, 3, 7, 3, 9, 9], Ok(true)),
+            (&[][..], Ok(3)),
+            (&[7, 3, 9], Ok(0)),
+            (&[7, 3], Ok(1)),
+            (&[7, 3, 7, 3, 9, 9], Ok(0)),
             (&[7, 9], Err("mark 9 was given before mark 3")),
             (&[3], Err("mark 3 was given before mark 7")),
             (&[7, 4], Err("mark 4 was given, but never stored")),

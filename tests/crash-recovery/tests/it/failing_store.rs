@@ -60,9 +60,8 @@ async fn at_every_step(what: &str, plan: Plan) {
         check(&client, &book, &format!("{steps}-"), plan).await;
     }
     // Whoever consumes events has met failures of its own.
-    for ledger in book.addresses().into_iter().filter(|it| it.service == LEDGER) {
-        consumed(&client, ledger).await;
-    }
+    let ledgers = book.addresses().into_iter().filter(|it| it.service == LEDGER);
+    consumed(&client, ledgers.collect()).await;
     assert!(steps > 15, "{steps} steps");
     let refused = book.refused().len();
     assert!(refused >= 10, "{refused} commands were refused");

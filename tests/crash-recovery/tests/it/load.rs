@@ -103,7 +103,7 @@ impl Load {
     /// Waits until every event has been consumed, and looks at the order.
     async fn check_consumer(&self) {
         let ledgers = self.shared.book().addresses().into_iter().filter(|it| it.service == LEDGER);
-        join_all(ledgers.map(|ledger| consumed(&self.shared.client, ledger))).await;
+        consumed(&self.shared.client, ledgers.collect()).await;
     }
 
     /// Lets the commands under way end, and checks every entity there ever was.
@@ -151,21 +151,39 @@ async fn put_marks(shared: Arc<Shared>, client: usize, mut random: fastrand::Rng
     }
 }
 
-/// Waits until whoever consumes the events of a ledger has had them all.
-pub(crate) async fn consumed(client: &Client, ledger: Address) {
-    let echo = Address { service: ECHO, entity: ledger.entity.clone() };
-    let end = Instant::now() + PATIENCE;
+/// Waits until whoever consumes the events of `ledgers` has had them all, as long as there are fewer and fewer to come:
+/// a consumer that starts over and over falls behind.
+pub(crate) async fn consumed(client: &Client, mut ledgers: Vec<Address>) {
+    let mut fewest = usize::MAX;
+    let mut end = Instant::now() + PATIENCE;
     loop {
-        // The history after what was given of it, which it only can be ahead of.
-        let given = eventually(|| client.read(&echo)).await;
-        let history = eventually(|| client.read(&ledger)).await;
-        match check_echo(&history.ids, &given.ids) {
-            Ok(true) => return,
-            Ok(false) => assert!(Instant::now() < end, "{ledger:?}: not all events were consumed"),
-            Err(broken) => panic!("{ledger:?}: {broken}"),
+        let mut to_come = 0;
+        let mut behind = Vec::new();
+        for ledger in ledgers {
+            let lag = lag(client, &ledger).await;
+            to_come += lag;
+            if lag > 0 {
+                behind.push(ledger);
+            }
         }
+        let Some(first) = behind.first() else { return };
+        if to_come < fewest {
+            fewest = to_come;
+            end = Instant::now() + PATIENCE;
+        }
+        assert!(Instant::now() < end, "{to_come} events are not consumed, such as the last one of {first:?}");
         tokio::time::sleep(PAUSE).await;
+        ledgers = behind;
     }
+}
+
+/// How many events of a ledger its consumer has still to be given.
+async fn lag(client: &Client, ledger: &Address) -> usize {
+    let echo = Address { service: ECHO, entity: ledger.entity.clone() };
+    // The history after what was given of it, which it only can be ahead of.
+    let given = eventually(|| client.read(&echo)).await;
+    let history = eventually(|| client.read(ledger)).await;
+    check_echo(&history.ids, &given.ids).unwrap_or_else(|broken| panic!("{ledger:?}: {broken}"))
 }
 
 /// Asks again until there is an answer: a process may be away.
