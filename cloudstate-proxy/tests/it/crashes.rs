@@ -1,10 +1,15 @@
 //! A user function that breaks the protocol: everybody who waits learns of it, the next command starts afresh.
 
+use std::sync::Arc;
+
 use cloudstate_proto::eventsourced::EventSourcedReply;
+use cloudstate_proxy::Proxy;
 use tonic::{Code, Status};
 
 use crate::{
-    hosted::{host, metric},
+    client::Client,
+    held_store::{Held, HeldStore},
+    hosted::{host, metric, serving, settings},
     user_function::{Out, Stream, UserFunction, With, failure, reply},
 };
 
@@ -179,32 +184,32 @@ async fn an_idle_stream_may_end() {
 /// Why a stream ended takes a moment to find out; nothing may be sent to it meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_may_end_while_what_it_replied_is_stored() {
+    let (store, mut appends) = HeldStore::new(Held::Appends).await;
     let mut function = UserFunction::new();
-    let (_proxy, client) = host(&function).await;
-    for round in 0..20 {
-        let id = format!("thing-{round}");
-        for text in ["first", "second"] {
-            let answer = tokio::spawn({
-                let (client, id) = (client.clone(), id.clone());
-                async move { client.act(&id, text).await }
-            });
-            let mut stream = function.stream().await;
-            stream.init().await;
-            if text == "second" {
-                stream.event().await;
-            }
-            let command = stream.command().await;
-            stream.send(Out::Reply(reply(command.id, text).with_events(["stored"])));
-            drop(stream);
-            assert_eq!(answer.await.unwrap().reply(), text, "round {round}");
+    let proxy = Proxy::start_with_store(settings(function.address), Arc::new(store)).await.unwrap();
+    let client = Client::connect(serving(&proxy).await.listen).await;
+    for (already_stored, text) in ["first", "second", "third"].into_iter().enumerate() {
+        let call = tokio::spawn({
+            let client = client.clone();
+            async move { client.act("e1", text).await }
+        });
+        let (mut stream, _) = function.activation().await;
+        for _ in 0..already_stored {
+            stream.event().await;
         }
+        let command = stream.command().await;
+        stream.send(Out::Reply(reply(command.id, text).with_events(["stored"])));
+        let append = appends.next().await;
+        stream.complete().await;
+        append.let_go();
+        assert_eq!(call.await.unwrap().reply(), text);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_fails_its_entity_only() {
     let mut function = UserFunction::new();
-    let mut settings = crate::hosted::settings(function.address);
+    let mut settings = settings(function.address);
     settings.max_inbound_message_size = 64 * 1024;
     let (_proxy, client) = crate::hosted::host_with(settings).await;
     function.serve(|entity, command| {

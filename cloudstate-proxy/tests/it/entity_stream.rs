@@ -98,6 +98,14 @@ impl<P: Protocol> EntityStream<P> {
         soon("the stream to be given up", self.outbound.closed()).await;
     }
 
+    /// Ends it with OK. The proxy knows when this returns: it ends its side too.
+    pub(crate) async fn complete(self) {
+        let Self { mut inbound, outbound, .. } = self;
+        drop(outbound);
+        let end = soon("the proxy to end its side", inbound.next()).await;
+        assert!(!matches!(end, Some(Ok(_))), "the proxy sent something more");
+    }
+
     /// Nothing has arrived that was not taken.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.inbound.next().now_or_never().is_none()

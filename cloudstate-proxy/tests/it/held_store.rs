@@ -1,4 +1,4 @@
-//! A store that has what it is asked for, and holds pages of events back until the test lets them go.
+//! A store that has what it is asked for, and holds answers of one sort back until the test lets them go.
 
 use std::sync::Arc;
 
@@ -13,49 +13,66 @@ use crate::user_function::soon;
 
 pub(crate) struct HeldStore {
     inner: Arc<dyn Store>,
-    asked: mpsc::UnboundedSender<HeldPage>,
+    held: Held,
+    asked: mpsc::UnboundedSender<HeldAnswer>,
 }
 
-/// A page that somebody asked for.
-pub(crate) struct HeldPage(oneshot::Sender<()>);
+/// What is held back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Pages of events that are read.
+    Pages,
+    /// Word that events are stored.
+    Appends,
+}
 
-/// All pages that are asked for, in that order.
-pub(crate) struct Pages(mpsc::UnboundedReceiver<HeldPage>);
+/// An answer that somebody waits for.
+pub(crate) struct HeldAnswer(oneshot::Sender<()>);
+
+/// All answers that are held, in the order in which they were asked for.
+pub(crate) struct HeldAnswers(mpsc::UnboundedReceiver<HeldAnswer>);
 
 impl HeldStore {
-    pub(crate) async fn new() -> (Self, Pages) {
-        let (asked, pages) = mpsc::unbounded_channel();
+    pub(crate) async fn new(held: Held) -> (Self, HeldAnswers) {
+        let (asked, answers) = mpsc::unbounded_channel();
         let inner = storage::open(&StoreUrl::Memory).await.unwrap();
-        (Self { inner, asked }, Pages(pages))
+        (Self { inner, held, asked }, HeldAnswers(answers))
+    }
+
+    /// `answer`, held back if it is of the sort that is.
+    fn hold<T: 'static>(&self, sort: Held, answer: BoxFuture<T>) -> BoxFuture<T> {
+        if sort != self.held {
+            return answer;
+        }
+        let (let_go, held) = oneshot::channel();
+        let _ = self.asked.send(HeldAnswer(let_go));
+        Box::pin(async {
+            let _ = held.await;
+            answer.await
+        })
     }
 }
 
-impl HeldPage {
+impl HeldAnswer {
     pub(crate) fn let_go(self) {
         // Whoever asked may not wait any longer.
         let _ = self.0.send(());
     }
 }
 
-impl Pages {
-    pub(crate) async fn next(&mut self) -> HeldPage {
-        soon("a page to be asked for", self.0.recv()).await.unwrap()
+impl HeldAnswers {
+    pub(crate) async fn next(&mut self) -> HeldAnswer {
+        soon("an answer to be asked for", self.0.recv()).await.unwrap()
     }
 }
 
 impl Store for HeldStore {
     fn events(&self, entity: &EntityKey, after: u64) -> BoxFuture<Result<Vec<StoredEvent>, StoreError>> {
-        let page = self.inner.events(entity, after);
-        let (let_go, held) = oneshot::channel();
-        let _ = self.asked.send(HeldPage(let_go));
-        Box::pin(async {
-            let _ = held.await;
-            page.await
-        })
+        self.hold(Held::Pages, self.inner.events(entity, after))
     }
 
     fn append(&self, append: Append) -> BoxFuture<Result<u64, StoreError>> {
-        self.inner.append(append)
+        self.hold(Held::Appends, self.inner.append(append))
     }
 
     fn write(&self, changes: Vec<Change>) -> BoxFuture<Result<(), StoreError>> {

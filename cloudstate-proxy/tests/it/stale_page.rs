@@ -11,14 +11,14 @@ use cloudstate_proxy::{
 use crate::{
     client::Client,
     contract::stored,
-    held_store::HeldStore,
+    held_store::{Held, HeldStore},
     hosted::{serving, settings},
     user_function::{Setup, UserFunction},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_for_a_broken_stream_is_never_sent_on_the_next_one() {
-    let (store, mut pages) = HeldStore::new().await;
+    let (store, mut pages) = HeldStore::new(Held::Pages).await;
     let entity = EntityKey { persistence_id: "test.things".into(), entity_id: "e1".into() };
     let events = vec![stored("one"), stored("two")];
     store.append(Append { entity, expected: 0, events, snapshot: None }).await.unwrap();
