@@ -46,6 +46,14 @@ impl Answer {
         }
     }
 
+    /// For a command that has waited as long as it may; `unreachable` says why nobody could answer it.
+    pub(super) fn overdue(unreachable: Option<String>) -> Self {
+        match unreachable {
+            Some(reason) => Answer::failed(ErrorCode::UserFunctionAway, reason),
+            None => Answer::failed(ErrorCode::NoAnswer, "the command was not answered in time"),
+        }
+    }
+
     pub(crate) fn failed(error: ErrorCode, text: impl Into<String>) -> Self {
         Answer::Failed(Failure::new(error, text))
     }

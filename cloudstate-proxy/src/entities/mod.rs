@@ -30,6 +30,9 @@ use crate::{
 /// Names a caller between the task and the lifecycle of an entity.
 type Token = u64;
 
+/// How often a command is sent again because the process went away that it was sent to.
+const MAX_RESENDS: u8 = 3;
+
 /// What every entity needs.
 pub(crate) struct Environment {
     pub(crate) store: Arc<dyn Store>,

@@ -77,7 +77,7 @@ enum Phase {
 #[derive(Debug)]
 struct Waiting {
     command: Incoming,
-    resent: u32,
+    resends: u8,
 }
 
 impl Lifecycle {

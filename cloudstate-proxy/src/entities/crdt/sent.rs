@@ -21,7 +21,7 @@ pub(super) struct Sent {
 pub(super) struct Unanswered {
     pub(super) command: Incoming,
     /// How often it was sent again.
-    pub(super) resent: u32,
+    pub(super) resends: u8,
     pub(super) caller: Caller,
 }
 
@@ -49,10 +49,10 @@ impl Cancelling {
 
 impl Sent {
     /// The id of a new command.
-    pub(super) fn send(&mut self, command: Incoming, resent: u32) -> i64 {
+    pub(super) fn send(&mut self, command: Incoming, resends: u8) -> i64 {
         self.last_id += 1;
         self.ids.insert(command.token, self.last_id);
-        self.unanswered.insert(self.last_id, Unanswered { command, resent, caller: Caller::Waits });
+        self.unanswered.insert(self.last_id, Unanswered { command, resends, caller: Caller::Waits });
         self.last_id
     }
 

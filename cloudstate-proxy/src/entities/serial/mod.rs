@@ -6,6 +6,10 @@ mod kind;
 mod lifecycle;
 #[cfg(test)]
 mod lifecycle_tests;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod simulation;
 mod task;
 mod value;
 

@@ -56,7 +56,7 @@ impl Lifecycle {
         out.push(send(In::Init(init)));
         out.push(Output::Observed(Observation::Recovered));
         for waiting in std::mem::take(&mut self.waiting) {
-            self.send_command(waiting.command, waiting.resent, out);
+            self.send_command(waiting.command, waiting.resends, out);
         }
     }
 }

@@ -23,16 +23,12 @@ impl Lifecycle {
 
     pub(super) fn on_timed_out(&mut self, token: Token, unreachable: Option<String>, out: &mut Vec<Output>) {
         let Some(id) = self.sent.id(token) else {
-            return self.withdraw(
-                token,
-                unreachable.map_or_else(timed_out, |why| Answer::failed(ErrorCode::UserFunctionAway, why)),
-                out,
-            );
+            return self.withdraw(token, Answer::overdue(unreachable), out);
         };
         if let Some(unanswered) = self.sent.unanswered.get_mut(&id) {
             // Others are answered meanwhile, so the stream stays; a late reply still changes the state.
             unanswered.caller = Caller::TimedOut;
-            out.push(Output::Answer(token, timed_out()));
+            out.push(Output::Answer(token, Answer::overdue(None)));
         } else if let Some(to) = self.sent.cancelled(id) {
             self.replica.tell(Message { to, answer: decided(None, Vec::new()), last: true }, false, out);
         }
@@ -43,8 +39,4 @@ impl Lifecycle {
         out.push(send(In::StreamCancelled(StreamCancelled { entity_id: self.entity_id.clone(), id })));
         out.push(Output::AwaitCancelled(token));
     }
-}
-
-fn timed_out() -> Answer {
-    Answer::failed(ErrorCode::NoAnswer, "the command was not answered in time")
 }

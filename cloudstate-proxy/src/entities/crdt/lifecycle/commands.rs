@@ -21,7 +21,7 @@ impl Lifecycle {
             Phase::Live => self.send_command(command, 0, out),
             phase => {
                 out.push(Output::Observed(Observation::CommandStashed(command.token)));
-                self.waiting.push_back(Waiting { command, resent: 0 });
+                self.waiting.push_back(Waiting { command, resends: 0 });
                 if phase == Phase::Dormant {
                     self.activate(out);
                 }
@@ -44,7 +44,7 @@ impl Lifecycle {
         self.waiting.len() + self.sent.unanswered.len()
     }
 
-    pub(super) fn send_command(&mut self, command: Incoming, resent: u32, out: &mut Vec<Output>) {
+    pub(super) fn send_command(&mut self, command: Incoming, resends: u8, out: &mut Vec<Output>) {
         let message = Command {
             entity_id: self.entity_id.clone(),
             id: 0,
@@ -54,7 +54,7 @@ impl Lifecycle {
             metadata: command.context.to_metadata(),
         };
         out.push(Output::Observed(Observation::CommandSent(command.token)));
-        let id = self.sent.send(command, resent);
+        let id = self.sent.send(command, resends);
         out.push(send(In::Command(Command { id, ..message })));
     }
 

@@ -3,6 +3,7 @@
 use super::{Answer, ErrorCode, Lifecycle, Observation, Output, Phase, Token, Waiting, decided, deleted};
 use crate::{
     entities::{
+        MAX_RESENDS,
         crdt::{
             TERMINATING,
             replica::Message,
@@ -13,8 +14,6 @@ use crate::{
     routing::Failure,
 };
 
-/// How often a command is sent again when the process that had it went away.
-const MAX_RESENT: u32 = 3;
 /// The reference proxy's text.
 const UNEXPECTED_TERMINATION: &str = "Unexpected entity termination";
 
@@ -43,11 +42,11 @@ impl Lifecycle {
     fn lost(&mut self, out: &mut Vec<Output>) {
         let (unanswered, streams) = self.sent.take();
         let gone = Failure::fixed(ErrorCode::UserFunctionGone, UNEXPECTED_TERMINATION);
-        for Unanswered { command, resent, caller } in unanswered.into_iter().rev() {
+        for Unanswered { command, resends, caller } in unanswered.into_iter().rev() {
             match caller {
-                Caller::Waits if resent < MAX_RESENT => {
+                Caller::Waits if resends < MAX_RESENDS => {
                     out.push(Output::Observed(Observation::CommandStashed(command.token)));
-                    self.waiting.push_front(Waiting { command, resent: resent + 1 });
+                    self.waiting.push_front(Waiting { command, resends: resends + 1 });
                 }
                 Caller::Waits | Caller::Gone => {
                     out.push(Output::Answer(command.token, Answer::Failed(gone.clone())));
