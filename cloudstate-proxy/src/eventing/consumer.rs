@@ -19,7 +19,7 @@ use crate::{
     routing::{Failure, Replies, Router},
     service_catalog::Method,
     storage::{DeadLetter, LogEntry},
-    telemetry::ConsumerMetrics,
+    telemetry::metrics::ConsumerMetrics,
 };
 
 /// Subjects whose entries are delivered side by side.

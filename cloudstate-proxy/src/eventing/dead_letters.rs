@@ -6,7 +6,7 @@ use super::consumer::Consumer;
 use crate::{
     routing::Failure,
     storage::{Change, Store, StoreError, StoredDeadLetter},
-    telemetry::KeptDeadLetters,
+    telemetry::metrics::KeptDeadLetters,
 };
 
 /// The dead letters of the store, and the consumers of the contract that is served.

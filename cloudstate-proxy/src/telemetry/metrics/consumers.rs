@@ -6,9 +6,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::families::{Counters, counters};
 use crate::storage::Consumer;
-
-type Counters = Family<ConsumerLabel, Counter>;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ConsumerLabel {
@@ -19,10 +18,10 @@ struct ConsumerLabel {
 
 /// The metrics of all consumers.
 pub(super) struct ConsumerFamilies {
-    delivered: Counters,
-    failed: Counters,
-    skipped: Counters,
-    given_up: Counters,
+    delivered: Counters<ConsumerLabel>,
+    failed: Counters<ConsumerLabel>,
+    skipped: Counters<ConsumerLabel>,
+    given_up: Counters<ConsumerLabel>,
     position: Family<ConsumerLabel, Gauge>,
     kept: KeptDeadLetters,
 }
@@ -46,21 +45,13 @@ impl ConsumerFamilies {
     /// Under the prefix of `registry`.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Self {
-            delivered: Counters::default(),
-            failed: Counters::default(),
-            skipped: Counters::default(),
-            given_up: Counters::default(),
+            delivered: counters(registry, "delivered_entries", "Events and messages processed"),
+            failed: counters(registry, "failed_deliveries", "Deliveries that failed"),
+            skipped: counters(registry, "skipped_entries", "Events and messages that no method takes"),
+            given_up: counters(registry, "dead_letters", "Events and messages given up"),
             position: Family::default(),
             kept: KeptDeadLetters::default(),
         };
-        registry.register("delivered_entries", "Events and messages processed", families.delivered.clone());
-        registry.register("failed_deliveries", "Deliveries that failed", families.failed.clone());
-        registry.register(
-            "skipped_entries",
-            "Events and messages that no method takes",
-            families.skipped.clone(),
-        );
-        registry.register("dead_letters", "Events and messages given up", families.given_up.clone());
         registry.register("position", "The last entry that is done", families.position.clone());
         let kept = families.kept.0.clone();
         registry.register("kept_dead_letters", "Dead letters in the store", kept);
