@@ -15,6 +15,8 @@ mod reply_headers;
 mod responder;
 mod router;
 mod settlement;
+#[cfg(test)]
+mod settlement_tests;
 mod trace;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};

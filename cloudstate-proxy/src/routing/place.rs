@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Asynchronous side effects that are under way at once; more wait.
-const MAX_ASYNC_EFFECTS: usize = 1024;
+pub(super) const MAX_ASYNC_EFFECTS: usize = 1024;
 
 /// The places of all that are under way.
 pub(super) struct Places(Arc<Semaphore>);

@@ -38,6 +38,13 @@ impl ErrorReporter {
         Self { reports }
     }
 
+    /// One whose reports a test takes.
+    #[cfg(test)]
+    pub(crate) fn heard() -> (Self, mpsc::Receiver<String>) {
+        let (reports, pending) = mpsc::channel(PENDING_REPORTS);
+        (Self { reports }, pending)
+    }
+
     /// Logs `message` and tells the user function.
     pub(crate) fn report(&self, message: String) {
         tracing::warn!(target: "cloudstate::user_function", "{message}");
