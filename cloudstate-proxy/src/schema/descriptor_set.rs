@@ -14,12 +14,21 @@ use prost::{
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use prost_types::FileDescriptorProto;
 
-use super::full_names::{FullNames, MAX_FULL_NAME, MAX_FULL_NAMES};
+use super::{
+    full_names::{FullNames, MAX_FULL_NAME, MAX_FULL_NAMES},
+    parts::{MAX_PARTS, check_parts},
+};
 
 /// What is wrong with a descriptor set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
+    /// More parts than any contract needs.
+    #[error(
+        "the descriptor set has more than {MAX_PARTS} parts (messages, fields, comments and so on): compile it without \
+         source info, or split the contract"
+    )]
+    TooManyParts,
     /// The bytes cannot be decoded.
     #[error("the descriptor set is no google.protobuf.FileDescriptorSet: {0}")]
     NotADescriptorSet(DecodeError),
@@ -81,6 +90,7 @@ struct File {
 }
 
 pub(super) fn load(descriptor_set: &[u8]) -> Result<DescriptorPool, SchemaError> {
+    check_parts(descriptor_set)?;
     let files = Files::decode(descriptor_set)?;
     files.check_syntax()?;
     files.check_names()?;

@@ -8,6 +8,7 @@ mod descriptor_set;
 mod file_index;
 mod full_names;
 mod json;
+mod parts;
 mod text;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub use comments::Comments;
 pub use descriptor_set::SchemaError;
 pub use file_index::FileIndex;
 pub use json::{InvalidJson, Unprintable};
+pub(crate) use parts::check_parts;
 pub use text::InvalidText;
 
 /// How deep a [`FieldPath`] may reach into messages: as deep as protobuf decoders accept.

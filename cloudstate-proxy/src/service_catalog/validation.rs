@@ -18,7 +18,7 @@ use super::{
     CrdtProtocol, EntityKeyFields, EntityKind, Method, SUPPORTED_ENTITY_TYPES, Service, ServiceCatalog,
     entity_key::EnumValues, entity_kind::STATELESS_FUNCTION, eventing, size::Size,
 };
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaError, check_parts};
 
 /// Why a contract is refused, in words for its developer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,12 +28,13 @@ pub struct Rejection(pub String);
 pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<ServiceCatalog, Rejection> {
     let mut warnings = Vec::new();
     let crdt_protocol = check_version(&spec, strict_version, &mut warnings)?;
+    check_parts(&spec.proto).map_err(refuse)?;
     let set = FileDescriptorSet::decode(spec.proto.clone())
         .map_err(|error| reject(format!("EntitySpec.proto is not a FileDescriptorSet: {error}")))?;
     let files = Files::new(&set);
     files.check_imports()?;
     check_size(&spec.entities, &files)?;
-    let schema = Schema::new(&spec.proto).map_err(|error| reject(error.to_string()))?;
+    let schema = Schema::new(&spec.proto).map_err(refuse)?;
     if spec.entities.is_empty() {
         return Err(reject("discovery reported no entities: register at least one".to_owned()));
     }
@@ -49,6 +50,10 @@ pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<Service
 
 fn reject(text: String) -> Rejection {
     Rejection(text)
+}
+
+fn refuse(error: SchemaError) -> Rejection {
+    reject(error.to_string())
 }
 
 /// The reference proxy insists on 0.2; libraries that report 0.0 (nothing) or 0.1 speak the protocol of 0.1, which is

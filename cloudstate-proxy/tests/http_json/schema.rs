@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MessageOptions,
+    MethodDescriptorProto, ServiceDescriptorProto,
     field_descriptor_proto::{Label, Type},
 };
 
@@ -106,6 +107,58 @@ fn full_names_that_would_fill_the_memory_are_refused() {
         vec![described],
         "the full names of all that is described take more than 67108864 bytes: split the contract",
     );
+}
+
+/// Two bytes each on the wire, and hundreds once they are decoded.
+#[test]
+fn empty_parts_that_would_fill_the_memory_are_refused() {
+    const MOST: usize = 250_000;
+    // The keys of fields: a number, and that a length follows.
+    const FILE: u8 = 1 << 3 | 2;
+    const MESSAGE: u8 = 4 << 3 | 2;
+    const FIELD: u8 = 2 << 3 | 2;
+    const SOURCE_CODE_INFO: u8 = 9 << 3 | 2;
+    const LOCATION: u8 = 1 << 3 | 2;
+    let nested = |within: &[u8], part: u8, count: usize| {
+        let parts = [part, 0].repeat(count - within.len());
+        within.iter().rev().fold(parts, |content, key| {
+            let mut outer = vec![*key];
+            prost::encoding::encode_varint(content.len() as u64, &mut outer);
+            [outer, content].concat()
+        })
+    };
+    let cases: [(&[u8], u8); 4] =
+        [(&[], FILE), (&[FILE], MESSAGE), (&[FILE, MESSAGE], FIELD), (&[FILE, SOURCE_CODE_INFO], LOCATION)];
+    for (within, part) in cases {
+        let error = Schema::new(&nested(within, part, MOST + 1)).unwrap_err();
+        assert_eq!(error, SchemaError::TooManyParts, "{within:?}");
+        assert!(error.to_string().starts_with("the descriptor set has more than 250000 parts"), "{error}");
+    }
+    assert!(Schema::new(&nested(&[FILE, SOURCE_CODE_INFO], LOCATION, MOST)).is_ok());
+}
+
+/// As many rpcs as are served, each with messages of its own.
+#[test]
+fn large_contracts_are_read() {
+    const RPCS: usize = 10_000;
+    let fields = [("a", ""), ("b", ""), ("c", "")];
+    let mut large = file("large.proto", &[]);
+    for rpc in 0..RPCS {
+        let types = [format!("Request{rpc}"), format!("Reply{rpc}")];
+        large.message_type.extend(types.iter().map(|name| message(name, &fields)));
+        large.service.push(ServiceDescriptorProto {
+            name: Some(format!("Service{rpc}")),
+            method: vec![MethodDescriptorProto {
+                name: Some("Do".to_owned()),
+                input_type: Some(format!(".Request{rpc}")),
+                output_type: Some(format!(".Reply{rpc}")),
+                ..MethodDescriptorProto::default()
+            }],
+            ..ServiceDescriptorProto::default()
+        });
+    }
+    let schema = load(vec![large]).unwrap();
+    assert_eq!(format!("{schema:?}"), format!("Schema(1 files, {} messages)", 2 * RPCS));
 }
 
 #[test]

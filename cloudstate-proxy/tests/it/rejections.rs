@@ -165,6 +165,11 @@ fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
             "nothing",
         ),
         (
+            "more parts than are decoded",
+            with(|spec| spec.proto = [10, 0].repeat(250_001).into()),
+            "the descriptor set has more than 250000 parts",
+        ),
+        (
             "more services than are served",
             with(|spec| {
                 spec.entities = (0..1_001).map(|number| entity(&format!("test.Service{number}"))).collect();
