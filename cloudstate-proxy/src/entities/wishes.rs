@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(wishes.next(true).await, Wish::Leave);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_entity_that_waits_is_woken() {
         let wishes = Arc::new(Wishes::default());
         let entity = Arc::clone(&wishes);

@@ -93,7 +93,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(2);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn only_a_write_without_progress_fails() {
         let (mut client, server) = duplex(10);
         let mut server = WriteTimeout::new(server, LIMIT);

@@ -153,7 +153,7 @@ async fn no_replies_are_an_empty_body() {
     assert_eq!((answer.status, &*answer.content_type, &*answer.body), (200, "text/event-stream", ""));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn headers_do_not_wait_for_a_silent_function() {
     let proxy = proxy();
     *proxy.calls.replies.lock().unwrap() = Some(stream::pending().boxed());

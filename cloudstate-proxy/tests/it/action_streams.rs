@@ -12,6 +12,7 @@ use crate::{
     client::{Client, explained},
     contract::{any, request},
     hosted::{host_with, serving, settings},
+    stopped_clock::StoppedClock,
     streams::{StreamedCall, halted},
     user_function::UserFunction,
 };
@@ -192,17 +193,20 @@ async fn a_function_that_dies_ends_its_calls() {
 }
 
 /// An rpc with one reply has one.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_open_stream_has_no_time_limit() {
     let mut function = UserFunction::with_spec(spec());
     let (_proxy, proxy) =
-        hosting_with(&function, |settings| settings.relay_timeout = Duration::from_millis(200)).await;
+        hosting_with(&function, |settings| settings.relay_timeout = Duration::from_secs(1)).await;
+    let clock = StoppedClock::new();
     let (mut both, both_held) = begin_both(&mut function, proxy).await;
     let (mut requests, requests_held) = begin(&mut function, proxy, "In", true).await;
     let client = Client::connect(proxy).await;
-    // By the time that this one runs out, so would those.
-    let unary = client.call("test.Calls/Unary", "", "").await;
-    assert_eq!(unary.code, Code::DeadlineExceeded);
+    let unary = tokio::spawn(async move { client.call("test.Calls/Unary", "", "").await });
+    let _unary_held = function.action_call().await;
+    clock.pass(Duration::from_millis(1_100)).await;
+    // By the time that this one ran out, so would those.
+    assert_eq!(unary.await.unwrap().code, Code::DeadlineExceeded);
     both_held.reply("still here");
     assert_eq!(both.reply().await, "still here");
     requests_held.reply("still here");
@@ -281,11 +285,12 @@ async fn a_caller_of_one_reply_gets_the_first_of_a_streamed_target() {
     out.cancelled().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_synchronous_effect_takes_a_streamed_target_to_its_end() {
     let mut function = UserFunction::with_spec(spec());
     let (_proxy, proxy) =
         hosting_with(&function, |settings| settings.relay_timeout = Duration::from_secs(2)).await;
+    let clock = StoppedClock::new();
     let (mut call, held) = begin_both(&mut function, proxy).await;
     held.respond(only_effects(vec![effect(CALLS, "Out", "", true)]));
     held.reply("after the effect");
@@ -298,6 +303,7 @@ async fn a_synchronous_effect_takes_a_streamed_target_to_its_end() {
     // One without an end is cut off.
     held.respond(only_effects(vec![effect(CALLS, "Out", "", true)]));
     let out = function.action_call().await;
+    clock.pass(Duration::from_secs(2)).await;
     let text = "a synchronous side effect was not finished within 2 s";
     assert_eq!(
         call.end().await,

@@ -11,6 +11,7 @@ use crate::{
     client::{Answer, Client, explained},
     contract::{any, request, spec_of},
     hosted::{host, host_with, ready, settings},
+    stopped_clock::StoppedClock,
     user_function::{Setup, UserFunction, reply},
 };
 use cloudstate_proxy::error_code::ErrorCode;
@@ -169,18 +170,21 @@ async fn a_call_in_flight_fails_with_the_function_and_one_that_waits_is_sent_to_
     assert_eq!(waiting.await.unwrap().reply(), "here");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn nobody_waits_longer_than_the_relay_timeout() {
     let mut function = UserFunction::with_spec(spec());
     let mut settings = settings(function.address);
     settings.relay_timeout = Duration::from_millis(300);
     let (proxy, client) = host_with(settings).await;
+    let clock = StoppedClock::new();
     let (answer, held) = outstanding(&mut function, &client).await;
+    clock.pass(2 * Duration::from_millis(300)).await;
     let text = "the action did not answer within 0.3 s";
     let text = explained("test.Calls/Unary", ErrorCode::NoAnswer, text);
     assert_eq!(answer.await.unwrap().failure(), (Code::DeadlineExceeded, &*text));
     held.cancelled().await;
 
+    drop(clock);
     function.kill();
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
     let answer = call(&client, "").await.unwrap();

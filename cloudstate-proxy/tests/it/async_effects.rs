@@ -13,6 +13,7 @@ use crate::{
     client::{Answer, Client, explained},
     contract::{any, request},
     hosted::{host_with, serving, settings},
+    stopped_clock::StoppedClock,
     user_function::{Out, UserFunction, acting, soon},
     waiting::port_closed,
 };
@@ -48,15 +49,17 @@ async fn caused(function: &mut UserFunction, client: &Client, effects: Vec<SideE
     assert_eq!(answer.await.unwrap().reply(), "fine");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn one_without_an_end_is_cancelled_and_reported() {
     let (mut function, _proxy, client) = start(|settings| settings.relay_timeout = SHORT).await;
+    let clock = StoppedClock::new();
     for rpc in ["Out", "Both", "In", "Unary"] {
         caused(&mut function, &client, vec![effect(CALLS, rpc, "", false)]).await;
         let held = function.action_call().await;
         if matches!(rpc, "Out" | "Both") {
             held.reply("to nobody");
         }
+        clock.pass(SHORT).await;
         held.cancelled().await;
         let text = format!(
             "test.Calls.{rpc}: an asynchronous side effect was not finished within 0.3 s\n  side-effect of test.Calls.Unary"
@@ -142,15 +145,17 @@ async fn what_an_entity_forwards_is_carried_out() {
 }
 
 /// A client may take its time to send requests; the proxy, which sends one, need not.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_action_with_a_stream_of_requests_must_answer_a_forward_and_an_effect_in_time() {
     let (mut function, _proxy, client) = start(|settings| settings.relay_timeout = SHORT).await;
+    let clock = StoppedClock::new();
     let forward = forwarding(CALLS, "In", any("Request", &request("", "")), Metadata::default());
     for response in [forward, only_effects(vec![effect(CALLS, "In", "", true)])] {
         let (answer, held) = outstanding(&mut function, &client).await;
         held.respond(response);
         let target = function.action_call().await;
         assert_eq!(target.rpc, "handleStreamedIn");
+        clock.pass(2 * SHORT).await;
         let text = "the action did not answer within 0.3 s";
         let text = explained("test.Calls/In", ErrorCode::NoAnswer, text);
         assert_eq!(answer.await.unwrap().failure(), (Code::DeadlineExceeded, &*text));

@@ -20,6 +20,7 @@ use crate::{
     contract::{OTHERS, any, request},
     crdt_function::{CrdtStream, Out, SETS, acting, counted, deleted, element, reply, spec, updated},
     hosted::{host, host_with, metric, settings},
+    stopped_clock::StoppedClock,
     user_function::{Setup, UserFunction, failure},
 };
 
@@ -419,12 +420,13 @@ async fn a_command_outlives_the_process_that_had_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn too_many_commands_are_refused_and_a_stuck_function_is_left() {
     let mut function = function();
-    let settings =
-        Settings { stash_size: 2, relay_timeout: Duration::from_millis(300), ..settings(function.address) };
+    let relay_timeout = Duration::from_millis(300);
+    let settings = Settings { stash_size: 2, relay_timeout, ..settings(function.address) };
     let (_proxy, client) = host_with(settings).await;
+    let clock = StoppedClock::new();
     let first = act(&client, "e1");
     let (mut stream, _) = function.crdt_activation().await;
     stream.command().await;
@@ -432,6 +434,7 @@ async fn too_many_commands_are_refused_and_a_stuck_function_is_left() {
     stream.command().await;
     let third = act(&client, "e1").await.unwrap();
     assert_eq!(third.failure().0, Code::ResourceExhausted);
+    clock.pass(relay_timeout).await;
     for call in [first, second] {
         assert_eq!(call.await.unwrap().failure().0, Code::DeadlineExceeded);
     }

@@ -1,6 +1,6 @@
 //! Finding the user function, introducing itself to it, and accepting its contract.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use cloudstate_proto::{ServiceInfo, entity_type};
 use cloudstate_proxy::{Proxy, StartError, Status};
@@ -9,17 +9,18 @@ use prost_types::FileDescriptorSet;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
+    address::Address,
     client::Client,
     contract::{THINGS, spec, spec_of},
     hosted::{host, ready, rejected, serving, settings},
-    user_function::{Setup, UserFunction, free_address},
+    user_function::{Setup, UserFunction},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proxy_waits_for_its_user_function_with_its_port_closed() {
-    let mut settings = settings(free_address());
-    settings.listen = free_address();
-    let function_address = settings.user_function.parse().unwrap();
+    let (function_address, closed) = (Address::new(), Address::new());
+    let mut settings = settings(function_address.at);
+    settings.listen = closed.at;
     let proxy = Proxy::start(settings.clone()).await.unwrap();
 
     ready(&proxy, "the reason for not being ready", |status, text| {
@@ -159,7 +160,8 @@ fn single_file(set: &[u8], name: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_refused_at_once() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut settings = settings(free_address());
+    let nobody = Address::new();
+    let mut settings = settings(nobody.at);
     settings.listen = taken.local_addr().unwrap();
     let Err(error) = Proxy::start(settings.clone()).await else { panic!("started on a taken port") };
     assert!(matches!(error, StartError::Listen(..)), "{error}");
@@ -184,12 +186,12 @@ async fn a_taken_management_port_is_refused_unless_it_is_optional() {
 /// Somebody takes the port while the proxy waits for its user function.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_was_taken_meanwhile_is_a_failure_with_a_reason() {
-    let mut settings = settings(free_address());
-    settings.listen = free_address();
+    let (function_address, listen) = (Address::new(), Address::new());
+    let mut settings = settings(function_address.at);
+    settings.listen = listen.at;
     let proxy = Proxy::start(settings.clone()).await.unwrap();
-    let _taken = TcpListener::bind(settings.listen).unwrap();
-    let address = Some(settings.user_function.parse().unwrap());
-    let _function = UserFunction::start(Setup { address, ..Setup::default() });
+    let _taken = listen.socket().listen(1).unwrap();
+    let _function = UserFunction::start(Setup { address: Some(function_address), ..Setup::default() });
     let text = ready(&proxy, "a failure", |_, text| text.contains("cannot listen")).await;
     assert!(text.contains(&settings.listen.to_string()), "{text}");
     assert!(matches!(&*proxy.status().borrow(), Status::Failed { .. }));
@@ -198,7 +200,7 @@ async fn a_port_that_was_taken_meanwhile_is_a_failure_with_a_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_none_is_refused() {
     for address in ["nowhere", ":8080", "host:", "host:99999", "a b:80"] {
-        let mut settings = settings(free_address());
+        let mut settings = settings(SocketAddr::from(([127, 0, 0, 1], 0)));
         settings.user_function = address.to_owned();
         let Err(error) = Proxy::start(settings).await else { panic!("{address} was accepted") };
         assert!(error.to_string().contains(address), "{error}");

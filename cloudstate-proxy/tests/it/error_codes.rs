@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cloudstate_proto::client_action::Action;
-use cloudstate_proxy::error_code::ErrorCode;
+use cloudstate_proxy::{Proxy, Settings, error_code::ErrorCode};
 use http::{HeaderMap, Method};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,12 +13,33 @@ use tokio::{
 use tonic::Code;
 
 use crate::{
-    client::{Answer, Client, explained, frame, frame_bytes},
+    client::{Answer, Client, Page, explained, frame, frame_bytes},
     contract::{OTHERS, any, request},
     event_sourced_function::{Out, acting, refusal, reply},
-    hosted::{host, host_with, serving, settings},
+    hosted::{host, host_with, ready, serving, settings},
+    stopped_clock::StoppedClock,
     user_function::{UserFunction, soon},
 };
+
+const RELAY_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// A proxy that waits no longer than that.
+async fn impatient(function: &UserFunction) -> (Proxy, Client) {
+    host_with(Settings { relay_timeout: RELAY_TIMEOUT, ..settings(function.address) }).await
+}
+
+/// What comes of a call whose command an entity of `function` gets and leaves unanswered.
+async fn unanswered<T: Send + 'static>(
+    function: &mut UserFunction,
+    call: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let clock = StoppedClock::new();
+    let call = tokio::spawn(call);
+    let (mut stream, _) = function.activation().await;
+    stream.command().await;
+    clock.pass(RELAY_TIMEOUT).await;
+    call.await.unwrap()
+}
 
 fn error(headers: &HeaderMap) -> Option<&str> {
     headers.get("cloudstate-error").map(|code| code.to_str().unwrap())
@@ -33,9 +54,9 @@ fn assert_grpc(answer: &Answer, failed: ErrorCode, subject: &str, text: &str) {
     assert_eq!(format!("{:?}", answer.code), status, "{}", answer.text);
 }
 
-/// The same, of a call of `test.Things/Get`, over HTTP.
-async fn assert_http(client: &Client, id: &str, failed: ErrorCode, subject: &str, text: &str) {
-    let page = client.get(&format!("/things/{id}")).await;
+/// The same over HTTP.
+#[track_caller]
+fn assert_http(page: &Page, failed: ErrorCode, subject: &str, text: &str) {
     assert_eq!(error(&page.headers), Some(failed.as_str()), "{}", page.text());
     assert_eq!(page.text(), explained(subject, failed, text));
     assert_eq!(page.status.as_u16(), failed.status().http_status(), "{}", page.text());
@@ -59,17 +80,15 @@ async fn http_clients_find_it_in_a_header() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn grpc_clients_find_it_beside_the_status() {
-    let function = UserFunction::new();
-    let mut settings = settings(function.address);
-    settings.relay_timeout = Duration::from_millis(200);
-    let (_proxy, client) = host_with(settings).await;
+    let mut function = UserFunction::new();
+    let (_proxy, client) = impatient(&function).await;
     let answer = client.act("", "").await;
     assert_eq!((answer.code, error(&answer.headers)), (Code::InvalidArgument, Some("CS-1002")));
     let answer = client.call("test.Things/Undo", "e1", "").await;
     assert_eq!((answer.code, error(&answer.headers)), (Code::Unimplemented, Some("CS-1003")));
-    let answer = client.act("e1", "nobody answers").await;
+    let answer = unanswered(&mut function, async move { client.act("e1", "nobody answers").await }).await;
     assert_eq!((answer.code, error(&answer.headers)), (Code::DeadlineExceeded, Some("CS-2004")));
 }
 
@@ -135,28 +154,28 @@ async fn a_grpc_request_that_is_never_finished_is_told_so() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn failures_of_entities_name_service_method_and_entity() {
     let mut function = UserFunction::new();
-    let mut settings = settings(function.address);
-    settings.relay_timeout = Duration::from_millis(200);
-    let (_proxy, client) = host_with(settings).await;
+    let (proxy, client) = impatient(&function).await;
+    let act = |id: &'static str| {
+        let client = client.clone();
+        async move { client.act(id, "").await }
+    };
 
     let text = "the command was not answered in time";
-    assert_grpc(&client.act("e1", "").await, ErrorCode::NoAnswer, r#"test.Things/Do, entity "e1""#, text);
-    assert_http(&client, "e2", ErrorCode::NoAnswer, r#"test.Things/Get, entity "e2""#, text).await;
+    let answer = unanswered(&mut function, act("e1")).await;
+    assert_grpc(&answer, ErrorCode::NoAnswer, r#"test.Things/Do, entity "e1""#, text);
+    let page = {
+        let client = client.clone();
+        unanswered(&mut function, async move { client.get("/things/e2").await }).await
+    };
+    assert_http(&page, ErrorCode::NoAnswer, r#"test.Things/Get, entity "e2""#, text);
 
     // The client is told which rpc of the chain failed.
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { client.act("first", "").await }
-    });
-    let (mut stream, _) = loop {
-        let (stream, init) = function.activation().await;
-        if init.entity_id == "first" {
-            break (stream, init);
-        }
-    };
+    let clock = StoppedClock::new();
+    let call = tokio::spawn(act("first"));
+    let (mut stream, _) = function.activation().await;
     let command = stream.command().await;
     let forward = cloudstate_proto::Forward {
         service_name: OTHERS.to_owned(),
@@ -165,10 +184,15 @@ async fn failures_of_entities_name_service_method_and_entity() {
         metadata: None,
     };
     stream.send(Out::Reply(acting(command.id, Action::Forward(forward))));
+    let (mut second, _) = function.activation().await;
+    second.command().await;
+    clock.pass(RELAY_TIMEOUT).await;
     let answer = call.await.unwrap();
     assert_grpc(&answer, ErrorCode::NoAnswer, r#"test.Others/Do, entity "second""#, text);
 
+    drop(clock);
     function.kill();
+    ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
     let answer = client.act("e1", "").await;
     assert_eq!(error(&answer.headers), Some("CS-2001"), "{}", answer.text);
     assert!(answer.text.starts_with(r#"test.Things/Do, entity "e1": "#), "{}", answer.text);
@@ -176,19 +200,18 @@ async fn failures_of_entities_name_service_method_and_entity() {
 }
 
 /// They come from outside.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn entity_ids_are_quoted_and_escaped_and_cut() {
-    let function = UserFunction::new();
-    let mut settings = settings(function.address);
-    settings.relay_timeout = Duration::from_millis(50);
-    let (_proxy, client) = host_with(settings).await;
+    let mut function = UserFunction::new();
+    let (_proxy, client) = impatient(&function).await;
     let long = "ü".repeat(1000);
     for (id, shown) in [
         ("a \"b\"\r\n\u{1b}[31m\0", r#""a \"b\"\r\n\u{1b}[31m\0""#.to_owned()),
         (&long, format!("\"{}\"…", "ü".repeat(50))),
     ] {
         let subject = format!("test.Things/Do, entity {shown}");
-        let answer = client.act(id, "").await;
+        let (client, id) = (client.clone(), id.to_owned());
+        let answer = unanswered(&mut function, async move { client.act(&id, "").await }).await;
         assert_grpc(&answer, ErrorCode::NoAnswer, &subject, "the command was not answered in time");
     }
 }

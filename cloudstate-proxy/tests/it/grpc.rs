@@ -1,6 +1,6 @@
 //! What gRPC clients can do wrong, and what the protocol owes them.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -11,6 +11,7 @@ use crate::{
     client::{frame, frame_bytes},
     contract::{THINGS, request, spec_of},
     hosted::{host, host_with, metric, settings},
+    stopped_clock::StoppedClock,
     user_function::{UserFunction, reply},
 };
 use cloudstate_proxy::error_code::ErrorCode;
@@ -157,18 +158,31 @@ async fn the_limit_of_requests_can_be_set() {
     assert_eq!(answer.code, Code::ResourceExhausted, "{}", answer.text);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_deadline_of_the_client_is_kept() {
     let mut function = UserFunction::new();
-    let (_proxy, client) = host(&function).await;
-    for timeout in ["30m", "30000u", "0S", "1n"] {
+    let (proxy, client) = host(&function).await;
+    let act = |timeout| {
+        let client = client.clone();
         let headers = [("grpc-timeout", timeout)];
-        let answer = client.grpc_with("test.Things/Do", &frame(&request("slow", "")), &headers).await;
-        assert_eq!(answer.code, Code::DeadlineExceeded, "{timeout}");
+        async move { client.grpc_with("test.Things/Do", &frame(&request("slow", "")), &headers).await }
+    };
+    let clock = StoppedClock::new();
+    for (received, timeout) in [(1, "30m"), (2, "30000u")] {
+        let answer = tokio::spawn(act(timeout));
+        metric(&proxy, r#"eventsourced_received_commands_total{entity_name="test.things"}"#, received).await;
+        assert!(!answer.is_finished(), "{timeout}");
+        clock.pass(Duration::from_millis(30)).await;
+        assert_eq!(answer.await.unwrap().code, Code::DeadlineExceeded, "{timeout}");
+    }
+    drop(clock);
+    for timeout in ["0S", "1n"] {
+        assert_eq!(act(timeout).await.code, Code::DeadlineExceeded, "{timeout}");
     }
     // The entity is not harmed by its impatient clients; their commands still run.
     let (mut stream, _) = function.activation().await;
     stream.answer("late").await;
+    stream.answer("late, too").await;
     let call = tokio::spawn(async move {
         let headers = [("grpc-timeout", "99999999H")];
         client.grpc_with("test.Things/Do", &frame(&request("slow", "patient")), &headers).await

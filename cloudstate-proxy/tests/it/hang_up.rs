@@ -12,6 +12,7 @@ use crate::{
     client::explained,
     contract::{OTHERS, any, request},
     hosted::{host, host_with, metric, serving, settings},
+    stopped_clock::StoppedClock,
     user_function::{Out, UserFunction, With, reply, soon},
 };
 use cloudstate_proxy::error_code::ErrorCode;
@@ -105,12 +106,14 @@ async fn a_request_that_is_never_finished_is_answered() {
 }
 
 /// As browsers and most clients over HTTP/1.1 do. More than the buffers of the sockets hold, so that it must be read.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_client_that_reads_when_it_has_sent_everything_learns_that_it_was_too_much() {
     const SIZE: usize = 32 << 20;
     let function = UserFunction::new();
     let (proxy, _client) = host_with(settings(function.address)).await;
     let address = serving(&proxy).await.listen;
+    // The client may take its time, but not for ever.
+    let _clock = StoppedClock::new();
     for (content_type, said) in
         [("application/json", "HTTP/1.1 413 "), ("application/grpc-web+proto", "grpc-status: 8\r\n")]
     {

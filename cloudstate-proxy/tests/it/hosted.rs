@@ -8,10 +8,11 @@ use tonic::transport::Channel;
 use crate::{
     client::{Client, Page},
     user_function::{UserFunction, soon},
-    waiting::{found, until},
+    waiting::{PATIENCE, found, until},
 };
 
-/// Settings of a proxy that keeps nothing and waits for nothing longer than it must.
+/// Settings of a proxy that keeps nothing and tries again at once. It is patient: what a test lets it wait for in vain,
+/// the test gives a shorter time.
 pub(crate) fn settings(user_function: SocketAddr) -> Settings {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     Settings {
@@ -21,6 +22,9 @@ pub(crate) fn settings(user_function: SocketAddr) -> Settings {
         management: Some(any_port),
         backoff_min: Duration::from_millis(1),
         backoff_max: Duration::from_millis(50),
+        relay_timeout: PATIENCE,
+        passivation_timeout: PATIENCE.into(),
+        graceful_termination_timeout: PATIENCE,
         ..Settings::default()
     }
 }

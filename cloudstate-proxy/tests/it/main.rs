@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod action_calls;
+mod address;
 mod client;
 mod contract;
 mod crdt_function;
@@ -10,6 +11,7 @@ mod entity_stream;
 mod event_sourced_function;
 mod held_store;
 mod hosted;
+mod stopped_clock;
 mod streams;
 mod user_function;
 mod value_function;

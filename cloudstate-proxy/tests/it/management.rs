@@ -4,15 +4,17 @@ use cloudstate_proxy::Proxy;
 use http::Method;
 
 use crate::{
+    address::Address,
     client::Client,
     contract::{entity, spec},
     hosted::{host, host_with, management, metric, ready, settings},
-    user_function::{UserFunction, With, free_address, refusal, reply},
+    user_function::{UserFunction, With, refusal, reply},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_answers_from_the_first_moment() {
-    let proxy = Proxy::start(settings(free_address())).await.unwrap();
+    let nobody = Address::new();
+    let proxy = Proxy::start(settings(nobody.at)).await.unwrap();
     for path in ["/alive", "/live"] {
         let alive = management(&proxy, path).await;
         assert_eq!((alive.status.as_u16(), alive.text()), (200, "OK\n"));
@@ -38,7 +40,8 @@ async fn a_serving_proxy_is_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_paths_and_methods_are_refused() {
-    let proxy = Proxy::start(settings(free_address())).await.unwrap();
+    let nobody = Address::new();
+    let proxy = Proxy::start(settings(nobody.at)).await.unwrap();
     assert_eq!(management(&proxy, "/").await.status, 404);
     assert_eq!(management(&proxy, "/ready/").await.status, 404);
     let client = Client::connect(proxy.management_address().unwrap()).await;
@@ -92,9 +95,10 @@ async fn labels_are_escaped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_may_have_a_port_of_their_own() {
-    let mut settings = settings(free_address());
-    settings.metrics = Some(free_address());
+    let (nobody, own_port) = (Address::new(), Address::new());
+    let mut settings = settings(nobody.at);
+    settings.metrics = Some(own_port.at);
     let _proxy = Proxy::start(settings.clone()).await.unwrap();
-    let page = Client::connect(settings.metrics.unwrap()).await.get("/metrics").await;
+    let page = Client::connect(own_port.at).await.get("/metrics").await;
     assert!(page.text().contains("cloudstate_"), "{}", page.text());
 }

@@ -6,23 +6,30 @@ use cloudstate_proto::{Forward, client_action::Action};
 use tonic::Code;
 
 use crate::{
-    client::explained,
+    client::{Client, explained},
     contract::{THINGS, any, request},
     hosted::{host_with, metric, settings},
+    stopped_clock::StoppedClock,
     user_function::{Out, UserFunction, acting},
 };
-use cloudstate_proxy::error_code::ErrorCode;
+use cloudstate_proxy::{Proxy, Settings, error_code::ErrorCode};
 
-#[tokio::test(flavor = "multi_thread")]
+const RELAY_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// A proxy that waits no longer than that.
+async fn impatient(function: &UserFunction) -> (Proxy, Client) {
+    host_with(Settings { relay_timeout: RELAY_TIMEOUT, ..settings(function.address) }).await
+}
+
+#[tokio::test]
 async fn a_stuck_command_times_out_and_nothing_else_does() {
     let mut function = UserFunction::new();
-    let mut settings = settings(function.address);
-    settings.relay_timeout = Duration::from_millis(300);
-    let (_proxy, client) = host_with(settings).await;
+    let (_proxy, client) = impatient(&function).await;
     let act = |id: &'static str| {
         let client = client.clone();
         tokio::spawn(async move { client.act(id, "").await })
     };
+    let clock = StoppedClock::new();
     let stuck = act("stuck");
     let (mut stream, _) = function.activation().await;
     stream.command().await;
@@ -32,6 +39,7 @@ async fn a_stuck_command_times_out_and_nothing_else_does() {
     healthy.answer("healthy").await;
     assert_eq!(other.await.unwrap().reply(), "healthy");
 
+    clock.pass(RELAY_TIMEOUT).await;
     let timed_out = stuck.await.unwrap();
     assert_eq!(timed_out.failure(), (Code::DeadlineExceeded, &*unanswered("test.Things/Do")));
     stream.given_up().await;
@@ -51,15 +59,17 @@ fn unanswered(rpc: &str) -> String {
     explained(&subject, ErrorCode::NoAnswer, "the command was not answered in time")
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn over_http_a_timeout_is_504() {
     let mut function = UserFunction::new();
-    let mut settings = settings(function.address);
-    settings.relay_timeout = Duration::from_millis(100);
-    let (_proxy, client) = host_with(settings).await;
-    let page = client.get("/things/stuck").await;
+    let (_proxy, client) = impatient(&function).await;
+    let clock = StoppedClock::new();
+    let page = tokio::spawn(async move { client.get("/things/stuck").await });
+    let (mut stream, _) = function.activation().await;
+    stream.command().await;
+    clock.pass(RELAY_TIMEOUT).await;
+    let page = page.await.unwrap();
     assert_eq!((page.status.as_u16(), page.text()), (504, &*unanswered("test.Things/Get")));
-    drop(function.stream().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,37 +136,47 @@ async fn a_full_queue_is_429_over_http() {
 }
 
 /// Each command within its time, all of them together beyond that of the request.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_chain_that_takes_too_long_is_504_and_deadline_exceeded() {
     let mut function = UserFunction::new();
     let mut settings = settings(function.address);
     settings.relay_timeout = Duration::from_millis(200);
     let (proxy, client) = host_with(settings).await;
-    let mut streams = function.take_streams();
-    function.spawn(async move {
-        while let Some(mut stream) = streams.recv().await {
-            tokio::spawn(async move {
-                let id = stream.init().await.entity_id;
-                let command = stream.command().await;
-                // What the function works on.
-                tokio::time::sleep(Duration::from_millis(120)).await;
-                stream.send(Out::Reply(acting(command.id, Action::Forward(forward(&format!("{id}-"))))));
-                stream.next().await;
-            });
-        }
-    });
     let overdue = |subject: &str| {
         explained(subject, ErrorCode::CallOverdue, "the call was not finished before its deadline")
     };
-    let page = client.get("/things/http").await;
+    let clock = StoppedClock::new();
+    let page = tokio::spawn({
+        let client = client.clone();
+        async move { client.get("/things/http").await }
+    });
+    forward_on_and_on(&mut function, &clock).await;
+    let page = page.await.unwrap();
     let text = overdue("test.Things/Get, entity \"http\"");
     assert_eq!((page.status.as_u16(), page.text()), (504, &*text));
-    let answer = client.act("grpc", "").await;
+    let answer = tokio::spawn(async move { client.act("grpc", "").await });
+    forward_on_and_on(&mut function, &clock).await;
+    let answer = answer.await.unwrap();
     let text = overdue("test.Things/Do, entity \"grpc\"");
     assert_eq!(answer.failure(), (Code::DeadlineExceeded, &*text));
     for method in ["Get", "Do"] {
         let labels = format!(r#"service="test.Things",method="{method}",code="DEADLINE_EXCEEDED""#);
         metric(&proxy, &format!("requests_total{{{labels}}}"), 1).await;
+    }
+}
+
+/// Works on each of four commands for 120 milliseconds and forwards it. The last one does not come so far.
+async fn forward_on_and_on(function: &mut UserFunction, clock: &StoppedClock) {
+    let mut streams = Vec::new();
+    for hop in 1..=4 {
+        let (mut stream, init) = function.activation().await;
+        let command = stream.command().await;
+        clock.pass(Duration::from_millis(120)).await;
+        if hop < 4 {
+            let next = forward(&format!("{}-", init.entity_id));
+            stream.send(Out::Reply(acting(command.id, Action::Forward(next))));
+        }
+        streams.push(stream);
     }
 }
 

@@ -184,10 +184,5 @@ async fn call(proxy: SocketAddr, Conduct { rpc, requests, half_closes }: Conduct
 
 /// Asks until what the calls before left to be done is used up.
 async fn recovers(client: &Client) {
-    for _ in 0..100 {
-        if client.call("test.Calls/Unary", "", "").await.code == Code::Ok {
-            return;
-        }
-    }
-    panic!("it does not recover");
+    until("it to recover", async || client.call("test.Calls/Unary", "", "").await.code == Code::Ok).await;
 }

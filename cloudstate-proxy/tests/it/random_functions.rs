@@ -17,6 +17,7 @@ use crate::{
     contract::Request,
     hosted::{host_with, metric, settings},
     user_function::{Out, Stream, UserFunction, With, acting, failure, refusal, reply, soon},
+    waiting::found,
 };
 
 /// What the function does with one command.
@@ -156,13 +157,12 @@ fn is_acknowledged(answer: &Answer) -> bool {
 
 /// Asks until the entity has got over what it went through.
 async fn history(client: &Client, id: &str) -> Vec<String> {
-    for _ in 0..100 {
+    let history = async || {
         let answer = client.act(id, "history").await;
-        if answer.code == Code::Ok {
-            return answer.reply().split(';').filter(|event| !event.is_empty()).map(str::to_owned).collect();
-        }
-    }
-    panic!("{id} does not recover");
+        (answer.code == Code::Ok).then(|| answer.reply())
+    };
+    let history = found("the entity to recover", history).await;
+    history.split(';').filter(|event| !event.is_empty()).map(str::to_owned).collect()
 }
 
 async fn misbehave(mut stream: Stream, script: Script) {

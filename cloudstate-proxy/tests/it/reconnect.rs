@@ -1,7 +1,6 @@
 //! A user function that goes away and comes back.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,18 +10,19 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
 use tonic::Code;
 
 use crate::{
+    address::Address,
     hosted::{host, host_with, metric, ready, settings},
     user_function::{Out, Setup, UserFunction, With, reply, soon},
     waiting::until,
 };
 
-fn counting(address: Option<SocketAddr>) -> UserFunction {
+fn counting(address: Option<Address>) -> UserFunction {
     let mut function = UserFunction::start(Setup { address, ..Setup::default() });
     function.serve(|entity, command| {
         let text = entity.history.len().to_string();
@@ -181,13 +181,13 @@ async fn a_silent_host_costs_nobody_more_than_the_time_of_the_command() {
     let (proxy, client) = host_with(settings).await;
     let address = function.kill();
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
-    let _silent = silence(address).await;
+    let _silent = silence(&address).await;
     let calls = (0..ENTITIES).map(|entity| {
         let client = client.clone();
         async move { client.act(&format!("e{entity}"), "").await }
     });
     // One after the other they would take 40 seconds.
-    let answers = tokio::time::timeout(Duration::from_secs(20), join_all(calls)).await.unwrap();
+    let answers = tokio::time::timeout(Duration::from_secs(30), join_all(calls)).await.unwrap();
     for answer in answers {
         assert_eq!(answer.code, Code::Unavailable, "{}", answer.text);
         assert!(answer.text.contains("not reachable"), "{}", answer.text);
@@ -195,13 +195,10 @@ async fn a_silent_host_costs_nobody_more_than_the_time_of_the_command() {
 }
 
 /// Takes an address and lets connection attempts starve: nobody accepts, and the queue is full.
-async fn silence(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind(address).unwrap();
-    let listener = socket.listen(1).unwrap();
+async fn silence(address: &Address) -> (TcpListener, Vec<TcpStream>) {
+    let listener = address.socket().listen(1).unwrap();
     let mut queued = Vec::new();
-    while let Ok(connected) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+    while let Ok(connected) = timeout(Duration::from_millis(300), TcpStream::connect(address.at)).await {
         queued.push(connected.unwrap());
     }
     (listener, queued)
@@ -217,7 +214,7 @@ async fn a_peer_that_closes_every_connection_is_tried_with_pauses() {
     let (proxy, _client) = host_with(settings).await;
     let address = function.kill();
     ready(&proxy, "the loss to be noticed", |status, _| status == 503).await;
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = address.socket().listen(1024).unwrap();
     let started = Instant::now();
     const CONNECTIONS: u32 = 10;
     for _ in 0..CONNECTIONS {

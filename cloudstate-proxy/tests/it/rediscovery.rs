@@ -5,6 +5,7 @@ use cloudstate_proxy::{Proxy, Status};
 use tonic::Code;
 
 use crate::{
+    address::Address,
     client::Client,
     contract::{THINGS, spec, spec_of},
     hosted::{host_with, ready, rejected, serving, settings},
@@ -25,7 +26,7 @@ fn with_route(path: &str) -> EntitySpec {
     spec_of(&contract.replace("PATH", path), &[THINGS])
 }
 
-fn answering(spec: EntitySpec, address: Option<std::net::SocketAddr>, text: &'static str) -> UserFunction {
+fn answering(spec: EntitySpec, address: Option<Address>, text: &'static str) -> UserFunction {
     let mut function = UserFunction::start(Setup { spec, address, ..Setup::default() });
     function.serve(move |_, command| reply(command.id, text));
     function

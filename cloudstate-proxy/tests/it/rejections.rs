@@ -15,9 +15,10 @@ use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tokio::net::TcpStream;
 
 use crate::{
+    address::Address,
     contract::{OTHERS, THINGS, entity, passivated_after, spec, spec_of},
     hosted::{host_with, management, ready, rejected, serving, settings},
-    user_function::{Setup, UserFunction, free_address, reply},
+    user_function::{Setup, UserFunction, reply},
 };
 
 /// What is wrong, the spec, and what its developer reads.
@@ -202,7 +203,8 @@ async fn a_refused_contract_is_explained_once_and_nothing_is_served() {
     for (what, spec, text) in rejections() {
         let mut function = UserFunction::with_spec(spec);
         let mut settings = settings(function.address);
-        settings.listen = free_address();
+        let closed = Address::new();
+        settings.listen = closed.at;
         let proxy = Proxy::start(settings.clone()).await.unwrap();
 
         let reason = rejected(&proxy).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    address::Address,
     hosted::{Readiness, host, host_with, serving, settings},
     user_function::{Out, UserFunction, With, reply, soon},
     waiting::port_closed,
@@ -52,7 +53,8 @@ async fn work_that_does_not_end_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_without_a_user_function_stops_at_once() {
-    let proxy = cloudstate_proxy::Proxy::start(settings(crate::user_function::free_address())).await.unwrap();
+    let nobody = Address::new();
+    let proxy = cloudstate_proxy::Proxy::start(settings(nobody.at)).await.unwrap();
     soon("the stop", proxy.shutdown()).await;
 }
 

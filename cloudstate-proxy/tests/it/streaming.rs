@@ -1,5 +1,7 @@
 //! Streamed rpcs as clients see them: headers, back-pressure, deadlines, ends; over gRPC, gRPC-Web and HTTP.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cloudstate_proto::{
     Metadata, MetadataEntry, Reply as WireReply, action::action_response::Response, metadata_entry::Value,
@@ -18,6 +20,7 @@ use crate::{
     client::{explained, frame, frame_bytes},
     contract::{Reply, any, request},
     hosted::{host, serving},
+    stopped_clock::StoppedClock,
     streams::StreamedCall,
     user_function::{UserFunction, soon},
 };
@@ -41,11 +44,13 @@ async fn replied(call: &ActionCall, texts: &[&str]) {
     texts.iter().for_each(|text| call.reply(text));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_first_reply_brings_headers_of_text_and_bytes() {
     let mut function = UserFunction::with_spec(spec());
     let (proxy, _client) = host(&function).await;
     let address = serving(&proxy).await.listen;
+    // The headers do not wait for it for long.
+    let _clock = StoppedClock::new();
     let mut call = StreamedCall::begin(address, "test.Calls/Out").await.ask("", "go");
     let held = function.action_call().await;
     held.respond(with_metadata("first"));
@@ -95,15 +100,17 @@ async fn client_headers_reach_the_action_and_bytes_are_bytes() {
     held.cancelled().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_deadline_ends_a_stream_and_cancels_the_call() {
     let mut function = UserFunction::with_spec(spec());
     let (proxy, _client) = host(&function).await;
     let address = serving(&proxy).await.listen;
+    let clock = StoppedClock::new();
     let mut call = StreamedCall::begin_with(address, "test.Calls/Both", &[("grpc-timeout", "600m")]).await;
     let held = function.action_call().await;
     replied(&held, &["in time"]).await;
     assert_eq!(call.reply().await, "in time");
+    clock.pass(Duration::from_millis(600)).await;
     let end = call.end().await;
     let text = "the call was not finished before its deadline";
     assert_eq!(end, (Code::DeadlineExceeded, explained("test.Calls/Both", ErrorCode::CallOverdue, text)));
@@ -186,10 +193,11 @@ async fn a_request_of_a_stream_over_the_limit_ends_the_call() {
     held.cancelled().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_stream_of_replies_over_grpc_web() {
     let mut function = UserFunction::with_spec(spec());
     let (_proxy, client) = host(&function).await;
+    let _clock = StoppedClock::new();
     let headers = [("content-type", "application/grpc-web+proto")];
     let body = frame(&request("", "go"));
     let page =

@@ -12,6 +12,7 @@ use crate::{
     client::Client,
     contract::{passivated_after, stored},
     hosted::{host_with, metric, serving, settings},
+    stopped_clock::StoppedClock,
     streams::{StreamedCall, halted},
     user_function::{Out, Setup, UserFunction, reply},
 };
@@ -29,7 +30,6 @@ fn function() -> UserFunction {
 async fn host(function: &UserFunction, max_connections: usize) -> (Proxy, Client, SocketAddr) {
     let mut settings = settings(function.address);
     settings.max_connections = max_connections;
-    settings.relay_timeout = Duration::from_secs(10);
     let (proxy, client) = host_with(settings).await;
     let address = serving(&proxy).await.listen;
     (proxy, client, address)
@@ -136,7 +136,7 @@ async fn calls_with_streams_of_requests_share_connections_when_there_are_too_man
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_call_that_finds_no_place_for_its_stream_of_requests_waits_for_one_in_vain_or_not() {
     let setup =
         Setup { spec: spec(), window: Some(WINDOW), max_concurrent_streams: Some(1), ..Setup::default() };
@@ -147,12 +147,15 @@ async fn a_call_that_finds_no_place_for_its_stream_of_requests_waits_for_one_in_
     let (proxy, client) = host_with(settings).await;
     let address = serving(&proxy).await.listen;
 
+    let clock = StoppedClock::new();
     let (call, held) = stuck(&mut function, address, "In").await;
+    drop(clock);
     let mut waiting = StreamedCall::begin(address, &format!("{CALLS}/In")).await;
     let (code, text) = waiting.end().await;
     assert_eq!(code, Code::ResourceExhausted, "{text}");
     assert!(text.contains("all connections to the user function are in use"), "{text}");
 
+    let _clock = StoppedClock::new();
     let act = tokio::spawn(async move { client.call("test.Others/Do", "e1", "").await });
     function.activation().await.0.answer("unharmed").await;
     assert_eq!(act.await.unwrap().reply(), "unharmed");
@@ -191,12 +194,13 @@ async fn connections_for_streams_of_requests_are_used_again() {
 }
 
 /// Its history is more than its connection takes unread.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_entity_that_does_not_read_its_history_is_left_with_its_connection() {
     let setup = Setup { spec: passivated_after(50), window: Some(WINDOW), ..Setup::default() };
     let mut function = UserFunction::start(setup);
     let mut settings = settings(function.address);
     settings.relay_timeout = Duration::from_secs(1);
+    let relay_timeout = settings.relay_timeout;
     let (proxy, client) = host_with(settings).await;
     let client = Arc::new(client);
     let act = |id: &'static str| {
@@ -204,6 +208,7 @@ async fn an_entity_that_does_not_read_its_history_is_left_with_its_connection() 
         tokio::spawn(async move { client.act(id, "").await })
     };
 
+    let clock = StoppedClock::new();
     let first = act("e1");
     let (mut stream, _) = function.activation().await;
     let command = stream.command().await;
@@ -212,13 +217,16 @@ async fn an_entity_that_does_not_read_its_history_is_left_with_its_connection() 
     stream.send(Out::Reply(long));
     assert_eq!(first.await.unwrap().reply(), "stored");
     let connection = stream.connection;
+    drop(clock);
     stream.half_closed().await;
     drop(stream);
     metric(&proxy, r#"eventsourced_passivated_entities_total{entity_name="test.things"}"#, 1).await;
 
+    let clock = StoppedClock::new();
     let second = act("e1");
     let unread = function.stream().await;
     assert_eq!(unread.connection, connection);
+    clock.pass(relay_timeout).await;
     assert_eq!(second.await.unwrap().code, Code::DeadlineExceeded);
     unread.given_up().await;
 

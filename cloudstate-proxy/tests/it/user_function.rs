@@ -1,9 +1,8 @@
 //! A user function on a real socket that records what it receives and answers as the test tells it.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use cloudstate_proto::{
@@ -16,7 +15,6 @@ use cloudstate_proto::{
 };
 use futures_util::TryStreamExt;
 use tokio::{
-    net::TcpSocket,
     runtime::{self, Runtime},
     sync::{mpsc, oneshot},
 };
@@ -25,6 +23,7 @@ use tonic::{Request, Response, Status, transport::Server};
 
 use crate::{
     action_calls::{ActionCall, Actions, StatelessFunction},
+    address::Address,
     contract,
     crdt_function::CrdtStream,
     entity_stream::Entities,
@@ -49,7 +48,7 @@ pub(crate) struct Setup {
     /// What it takes unread, of one stream and of all of a connection.
     pub(crate) window: Option<u32>,
     /// Its address; none: any.
-    pub(crate) address: Option<SocketAddr>,
+    pub(crate) address: Option<Address>,
 }
 
 impl Default for Setup {
@@ -68,6 +67,8 @@ impl Default for Setup {
 /// A running user function. Dropped, it is gone like a killed process.
 pub(crate) struct UserFunction {
     pub(crate) address: SocketAddr,
+    /// For the one that takes its place.
+    kept: Address,
     pub(crate) discovers: mpsc::UnboundedReceiver<Discover>,
     pub(crate) reports: mpsc::UnboundedReceiver<String>,
     pub(crate) streams: mpsc::UnboundedReceiver<Stream>,
@@ -90,7 +91,7 @@ pub(crate) struct Discover {
 impl UserFunction {
     pub(crate) fn start(setup: Setup) -> Self {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let address = setup.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let kept = setup.address.unwrap_or_else(Address::new);
         let (discovers_seen, discovers) = mpsc::unbounded_channel();
         let (reports_seen, reports) = mpsc::unbounded_channel();
         let (streams_seen, streams) = mpsc::unbounded_channel();
@@ -107,9 +108,8 @@ impl UserFunction {
         };
         let listener = {
             let _inside = runtime.enter();
-            listen(address)
+            kept.socket().listen(1024).unwrap()
         };
-        let address = listener.local_addr().unwrap();
         let server = Server::builder()
             .max_concurrent_streams(setup.max_concurrent_streams)
             .initial_stream_window_size(setup.window)
@@ -129,7 +129,8 @@ impl UserFunction {
         };
         runtime.spawn(server.serve_with_incoming_shutdown(connections, retired));
         Self {
-            address,
+            address: kept.at,
+            kept,
             discovers,
             reports,
             streams,
@@ -213,15 +214,19 @@ impl UserFunction {
     }
 
     /// Stops accepting connections and streams, and finishes those it has. Returns when a new one can take its address.
-    pub(crate) async fn retire(&mut self) -> SocketAddr {
+    pub(crate) async fn retire(&mut self) -> Address {
         drop(self.retire.take());
         port_closed(self.address).await;
-        self.address
+        self.kept.clone()
     }
 
-    /// Ends it as SIGKILL would; a new one can take its address.
-    pub(crate) fn kill(self) -> SocketAddr {
-        self.address
+    /// Ends it as SIGKILL would. Returns when all its sockets are closed and a new one can take its address.
+    pub(crate) fn kill(mut self) -> Address {
+        if let Some(runtime) = self.runtime.take() {
+            // Nobody may wait for the end of a runtime on a thread of another one.
+            std::thread::spawn(|| runtime.shutdown_timeout(PATIENCE)).join().unwrap();
+        }
+        self.kept.clone()
     }
 }
 
@@ -231,23 +236,6 @@ impl Drop for UserFunction {
             runtime.shutdown_background();
         }
     }
-}
-
-fn listen(address: SocketAddr) -> tokio::net::TcpListener {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    // The one before may need a moment to let go of it. This is not async: whoever starts a function waits for its address.
-    let started = Instant::now();
-    while let Err(error) = socket.bind(address) {
-        assert!(started.elapsed() < PATIENCE, "{error}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    socket.listen(1024).unwrap()
-}
-
-/// An address that nobody listens on.
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 pub(crate) fn failure(command_id: i64, description: &str) -> cloudstate_proto::Failure {

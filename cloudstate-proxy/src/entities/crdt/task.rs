@@ -85,6 +85,8 @@ impl EntityTask {
         loop {
             if let Some(input) = self.input(event) {
                 self.lifecycle.step(input, &mut outputs);
+                // Before anybody is answered: whoever has the last answer finds the entity idle.
+                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idleness.since()));
                 let mut stop = false;
                 for output in outputs.drain(..) {
                     stop |= output == Output::Stop;
@@ -93,7 +95,6 @@ impl EntityTask {
                 if stop && self.entity.retire() {
                     return;
                 }
-                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idleness.since()));
             }
             event = self.next_event().await;
         }

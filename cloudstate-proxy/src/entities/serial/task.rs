@@ -82,6 +82,8 @@ impl<K: SerialKind> EntityTask<K> {
         loop {
             if let Some(input) = self.input(event) {
                 self.lifecycle.step(input, &mut outputs);
+                // Before anybody is answered: whoever has the last answer finds the entity idle.
+                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idleness.since()));
                 let mut stop = false;
                 for output in outputs.drain(..) {
                     stop |= matches!(output, Output::Stop);
@@ -90,7 +92,6 @@ impl<K: SerialKind> EntityTask<K> {
                 if stop && self.entity.retire() {
                     return;
                 }
-                self.entity.set_idle_since(self.lifecycle.is_idle().then_some(self.idleness.since()));
             }
             event = self.next_event().await;
         }

@@ -257,7 +257,7 @@ pub(super) async fn readers_follow_writers(store: Arc<dyn Store>) {
         writer.await.unwrap();
     }
     for reader in readers {
-        let found = tokio::time::timeout(Duration::from_secs(60), reader).await.unwrap().unwrap();
+        let found = tokio::time::timeout(Duration::from_secs(120), reader).await.unwrap().unwrap();
         assert!(is_ascending(&found));
         for writer in 0..WRITERS {
             let id = writer.to_string();
