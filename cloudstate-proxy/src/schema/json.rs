@@ -1,6 +1,6 @@
 //! The proto3 JSON mapping, in and out.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
 use base64::{display::Base64Display, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -15,6 +15,9 @@ use super::text::wrapped_field;
 /// How deep messages may be nested. Decoders have such a limit themselves, but it begins anew in each
 /// `google.protobuf.Any`.
 const MAX_DEPTH: u32 = 100;
+/// How long the JSON of a message may be, in bytes; our choice. Defaults are printed, so that a message of two bytes may
+/// have thousands.
+const MAX_PRINTED: usize = 64 * 1024 * 1024;
 
 /// Why JSON is no message of the expected type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +69,26 @@ pub(super) fn print_field(message: &DynamicMessage, field: &FieldDescriptor) -> 
 }
 
 fn print_value(value: &impl Serialize) -> Result<Vec<u8>, Unprintable> {
-    serde_json::to_vec(value).map_err(|error| Unprintable { reason: error.to_string() })
+    let mut printed = Printed(Vec::new());
+    serde_json::to_writer(&mut printed, value).map_err(|error| Unprintable { reason: error.to_string() })?;
+    Ok(printed.0)
+}
+
+/// No more than [`MAX_PRINTED`].
+struct Printed(Vec<u8>);
+
+impl io::Write for Printed {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.0.len() + more.len() > MAX_PRINTED {
+            return Err(io::Error::other(format!("it takes more than {MAX_PRINTED} bytes")));
+        }
+        self.0.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A message as JSON, inside `depth` others.

@@ -302,6 +302,19 @@ fn shape_json() -> impl Strategy<Value = String> {
     prop::collection::vec(field, 0..8).prop_map(|fields| format!("{{{}}}", fields.join(",")))
 }
 
+/// Of what takes much more room as JSON; here it is base64 that does.
+#[test]
+fn json_has_a_bound() {
+    const MIB: usize = 1024 * 1024;
+    let json = |data: usize| {
+        let mut encoded = Vec::new();
+        prost::encoding::bytes::encode(9, &vec![0; data], &mut encoded);
+        shape().decode(encoded.into()).unwrap().to_json().map_err(|error| error.to_string())
+    };
+    assert!(json(47 * MIB).unwrap().len() > 62 * MIB);
+    assert_eq!(json(48 * MIB).unwrap_err(), "it takes more than 67108864 bytes");
+}
+
 fn shape() -> MessageType {
     static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(&SHAPES_SET).unwrap());
     SCHEMA.message_type("test.Shape").unwrap()
