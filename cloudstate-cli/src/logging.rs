@@ -45,7 +45,8 @@ pub(crate) fn print_notice(line: &str) {
     print("cloudstate", line);
 }
 
-/// Unlike `eprintln!` this does not panic when nobody reads stderr any more.
+/// Unlike `eprintln!` this does not panic when nobody reads stderr any more. It is one write: the program that we run
+/// writes to the same terminal at the same time.
 fn print(label: &str, line: &str) {
-    let _ = writeln!(io::stderr(), "{label}: {line}");
+    let _ = io::stderr().write_all(format!("{label}: {line}\n").as_bytes());
 }

@@ -4,7 +4,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -16,9 +17,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use tempfile::NamedTempFile;
 
 /// Long enough to compile a small package on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A running `cloudstate dev` and what it says on stderr.
 struct Dev {
@@ -87,6 +89,13 @@ fn refusal(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// All at once, as editors save: a file that is empty for a moment would be built, too.
+fn save(file: &Path, text: &str) {
+    let mut beside = NamedTempFile::new_in(file.parent().unwrap()).unwrap();
+    beside.write_all(text.as_bytes()).unwrap();
+    beside.persist(file).unwrap();
+}
+
 /// `… runs as process 7, on port 8` → 8
 fn port(line: &str) -> &str {
     line.rsplit_once("port ").unwrap().1
@@ -96,15 +105,33 @@ fn port(line: &str) -> &str {
 fn a_changed_file_restarts_a_command_on_the_same_port() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("serve.sh");
-    fs::write(&script, "echo \"first on $HOST:$PORT\" >&2; sleep 1000").unwrap();
+    save(&script, "echo \"first on $HOST:$PORT\" >&2; sleep 1000");
     let mut dev = Dev::start(folder.path(), &["--", "sh", "serve.sh"]);
     let first = dev.says("sh runs as process ");
     dev.says(&format!("first on 127.0.0.1:{}", port(&first)));
 
-    fs::write(&script, "echo \"second on $HOST:$PORT\" >&2; exit 3").unwrap();
+    save(&script, "echo \"second on $HOST:$PORT\" >&2; exit 3");
     dev.says("serve.sh changed");
     dev.says(&format!("second on 127.0.0.1:{}", port(&first)));
     dev.says("sh ended with exit status 3; save a file to start it again");
+    assert_eq!(dev.interrupt().code(), Some(0));
+}
+
+/// It is the management port of a proxy, since a shell cannot listen. Hidden files are not watched.
+#[test]
+fn a_command_that_takes_its_time_is_awaited() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("serve.sh");
+    save(&script, "exit");
+    let mut dev = Dev::start(folder.path(), &["--", "sh", "serve.sh"]);
+    dev.says("sh ended with exit status 0");
+
+    let proxy = env!("CARGO_BIN_EXE_cloudstate");
+    let listen = format!("exec {proxy} proxy --store memory --listen 127.0.0.1:0 --management $HOST:$PORT");
+    save(&script, &format!("while [ ! -e .go ]; do sleep 0.1; done; {listen}"));
+    dev.says("sh has not opened port");
+    save(&folder.path().join(".go"), "");
+    dev.says("sh is back");
     assert_eq!(dev.interrupt().code(), Some(0));
 }
 
@@ -124,7 +151,7 @@ fn a_second_ctrl_c_does_not_wait_for_the_user_function() {
 #[test]
 fn a_failed_build_is_shown_once_and_waits_for_the_next_save() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+    let write = |path: &str, text: &str| save(&folder.path().join(path), text);
     write("Cargo.toml", "[package]\nname = \"cart\"\nedition = \"2024\"\n");
     fs::create_dir(folder.path().join("src")).unwrap();
     write("src/main.rs", "fn main() { this is not Rust }");
@@ -166,6 +193,19 @@ fn what_cannot_be_developed_is_explained_in_one_line() {
         assert_eq!(exit, Some(code), "{stderr}");
         assert!(stderr.starts_with(expected) && stderr.lines().count() == 1, "{stderr}");
     }
+}
+
+/// What the program writes to the same terminal cannot come between.
+#[test]
+fn a_line_is_one_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    let status = cloudstate(folder.path()).arg("dev").stderr(OwnedFd::from(theirs)).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let mut written = [0; 1000];
+    let length = ours.recv(&mut written).unwrap();
+    let line = str::from_utf8(&written[..length]).unwrap();
+    assert!(line.starts_with("error: there is no Cargo.toml in ") && line.ends_with('\n'), "{line:?}");
 }
 
 #[test]

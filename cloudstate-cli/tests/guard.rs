@@ -59,7 +59,7 @@ impl Guard {
     }
 }
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 #[track_caller]
 fn until(what: &str, mut condition: impl FnMut() -> bool) {

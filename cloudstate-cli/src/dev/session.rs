@@ -129,7 +129,8 @@ impl Session {
                 let (name, pid, port) = (&self.program.name, child.pid(), self.launcher.port);
                 print_notice(&format!("{name} runs as process {pid}, on port {port}"));
                 self.child = Some(child);
-                self.coming_up = Some(Box::pin(comes_up(port)));
+                let up = async move { timeout(COMES_UP_WITHIN, opened(port)).await.is_ok() };
+                self.coming_up = Some(Box::pin(up));
                 self.starts += 1;
                 Ok(())
             }
@@ -157,7 +158,7 @@ impl Session {
         }
     }
 
-    fn came_up(&self, up: bool) {
+    fn came_up(&mut self, up: bool) {
         let (name, port) = (&self.program.name, self.launcher.port);
         if !up {
             print_notice(&format!(
@@ -165,6 +166,10 @@ impl Session {
                  variables HOST and PORT name; still waiting",
                 COMES_UP_WITHIN.as_secs()
             ));
+            self.coming_up = Some(Box::pin(async move {
+                opened(port).await;
+                true
+            }));
         } else if self.starts > 1 {
             print_notice(&format!("{name} is back"));
         }
@@ -207,15 +212,12 @@ async fn ended(child: &mut Option<Child>) -> Ended {
     ended
 }
 
-/// Whether somebody listens on `port` before long.
-async fn comes_up(port: u16) -> bool {
+/// Waits until somebody listens on `port`.
+async fn opened(port: u16) {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let opened = async {
-        while TcpStream::connect(address).await.is_err() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(COMES_UP_WITHIN, opened).await.is_ok()
+    while TcpStream::connect(address).await.is_err() {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Some of `changed`, as seen from the current folder.

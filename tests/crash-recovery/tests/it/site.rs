@@ -2,21 +2,24 @@
 
 use std::{
     fs::File,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 /// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Site {
     folder: TempDir,
     pub(crate) port: u16,
     function_port: u16,
+    /// The ports stay ours while the processes that listen there are away.
+    _held: [Option<TcpSocket>; 2],
     proxy: Option<Process>,
     function: Option<Process>,
 }
@@ -31,7 +34,8 @@ pub(crate) enum Signal {
 impl Site {
     /// Ready for clients.
     pub(crate) async fn start() -> Self {
-        let mut site = Self::new(free_port());
+        let (function_port, held) = held_port();
+        let mut site = Self::new(function_port, held);
         site.start_function();
         site.start_proxy();
         site.serving().await;
@@ -40,15 +44,16 @@ impl Site {
 
     /// A proxy alone, ready for clients of the user function at `function_port`.
     pub(crate) async fn start_before(function_port: u16) -> Self {
-        let mut site = Self::new(function_port);
+        let mut site = Self::new(function_port, None);
         site.start_proxy();
         site.serving().await;
         site
     }
 
-    fn new(function_port: u16) -> Self {
+    fn new(function_port: u16, held: Option<TcpSocket>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, port: free_port(), function_port, proxy: None, function: None }
+        let (port, own) = held_port();
+        Self { folder, port, function_port, _held: [own, held], proxy: None, function: None }
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -64,7 +69,9 @@ impl Site {
             .args(["--user-function", &format!("127.0.0.1:{}", self.function_port)])
             .args(["--store", &format!("sqlite:{}", self.store().display())])
             // A user function that comes back is found at once.
-            .args(["--backoff-min", "5ms", "--backoff-max", "50ms"]);
+            .args(["--backoff-min", "5ms", "--backoff-max", "50ms"])
+            // The patience of the tests ends first.
+            .args(["--relay-timeout", "10m"]);
         self.proxy = Some(self.spawn("proxy", &mut command));
     }
 
@@ -142,13 +149,13 @@ impl Drop for Process {
     }
 }
 
-/// A port that is free, and that the system gives to nobody who asks for any: it must stay free while the process that
-/// listens there is away.
-fn free_port() -> u16 {
-    loop {
-        let port = fastrand::u16(10_000..32_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
+/// A port for a process of ours alone. The socket is bound and does not listen: so the system gives the port to nobody
+/// who asks for any, nor to a client as its own end, and a server, whose socket may use addresses again, can listen
+/// there. On Linux, that is; other systems would refuse the server, and get a port that is free by now.
+fn held_port() -> (u16, Option<TcpSocket>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (port, cfg!(target_os = "linux").then_some(socket))
 }

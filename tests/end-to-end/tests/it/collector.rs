@@ -20,7 +20,8 @@ use tonic::{Request, Response, Status, transport::Server};
 #[derive(Clone)]
 pub(crate) struct Collector {
     pub(crate) url: String,
-    spans: Arc<Mutex<Vec<Span>>>,
+    /// With the moments in which they began: they come in the order in which they end, and not all at once.
+    spans: Arc<Mutex<Vec<(u64, Span)>>>,
 }
 
 /// A span as a person sees it.
@@ -56,7 +57,9 @@ impl Collector {
     }
 
     pub(crate) fn all(&self) -> Vec<Span> {
-        self.spans.lock().unwrap().clone()
+        let mut spans = self.spans.lock().unwrap().clone();
+        spans.sort_by_key(|(began, _)| *began);
+        spans.into_iter().map(|(_, span)| span).collect()
     }
 }
 
@@ -66,15 +69,13 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let mut received = Vec::new();
         for resource in request.into_inner().resource_spans {
             let of_program = attributes(&resource.resource.unwrap().attributes);
             for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-                received.push((span.start_time_unix_nano, read(span, &of_program["service.name"])));
+                let began = span.start_time_unix_nano;
+                self.spans.lock().unwrap().push((began, read(span, &of_program["service.name"])));
             }
         }
-        received.sort_by_key(|(began, _)| *began);
-        self.spans.lock().unwrap().extend(received.into_iter().map(|(_, span)| span));
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }

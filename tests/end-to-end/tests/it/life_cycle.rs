@@ -1,10 +1,10 @@
 //! Passivation, reactivation, snapshots, stopping.
 
-use std::time::Duration;
+use nix::sys::signal::Signal;
 
 use crate::{
     client::Http,
-    site::{Site, eventually},
+    site::{PATIENCE, Site, eventually},
 };
 
 /// The value of a counter of the shopping cart.
@@ -47,9 +47,9 @@ async fn a_snapshot_shortens_the_replay() {
 async fn sigterm_ends_both_gracefully() {
     let mut site = Site::start().await;
     site.http().add("u1", "p1", 1).await;
-    site.proxy().signal("TERM");
+    site.proxy().signal(Signal::SIGTERM);
     assert!(site.proxy().ended().await.success(), "{}", site.log("proxy"));
-    site.user_function().signal("TERM");
+    site.user_function().signal(Signal::SIGTERM);
     assert!(site.user_function().ended().await.success(), "{}", site.log("user_function"));
 }
 
@@ -57,7 +57,7 @@ async fn sigterm_ends_both_gracefully() {
 async fn the_user_function_stops_while_entities_are_live() {
     let mut site = Site::start().await;
     site.http().add("u1", "p1", 1).await;
-    site.user_function().signal("TERM");
+    site.user_function().signal(Signal::SIGTERM);
     assert!(site.user_function().ended().await.success(), "{}", site.log("user_function"));
     let http = site.http();
     let meanwhile = tokio::spawn(async move { http.get("/carts/u1").await });
@@ -74,8 +74,7 @@ async fn a_second_proxy_on_one_store_is_refused() {
     let second = Site::new(&[]).with_store(site.store());
     let mut command = second.proxy_command();
     command.stderr(std::process::Stdio::piped());
-    let output =
-        tokio::time::timeout(Duration::from_secs(20), tokio::process::Command::from(command).output());
+    let output = tokio::time::timeout(PATIENCE, tokio::process::Command::from(command).output());
     let output = output.await.unwrap().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");

@@ -2,18 +2,23 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use crate::client;
 
 /// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Site {
     pub(crate) folder: TempDir,
@@ -21,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) port: u16,
     pub(crate) management_port: u16,
     user_function_port: u16,
+    /// The ports stay ours while the processes that listen there are away.
+    _held: [Option<TcpSocket>; 3],
     program: &'static str,
     proxy_flags: Vec<String>,
     proxy: Option<Process>,
@@ -52,12 +59,15 @@ impl Site {
     /// Nothing runs yet.
     pub(crate) fn new(proxy_flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let [(port, first), (management_port, second), (user_function_port, third)] =
+            [(); 3].map(|()| held_port());
         Self {
             store: folder.path().join("store.db"),
             folder,
-            port: free_port(),
-            management_port: free_port(),
-            user_function_port: free_port(),
+            port,
+            management_port,
+            user_function_port,
+            _held: [first, second, third],
             program: env!("CARGO_BIN_EXE_e2e-shopping-cart"),
             proxy_flags: proxy_flags.iter().map(|flag| (*flag).to_owned()).collect(),
             proxy: None,
@@ -146,10 +156,8 @@ impl Process {
         self.0.id()
     }
 
-    /// SIGTERM, SIGINT, …
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
-        assert!(sent.success(), "the process is there to get {name}");
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.id().try_into().unwrap()), signal).expect("the process is there to get it");
     }
 
     /// Waits for the end.
@@ -181,15 +189,33 @@ pub(crate) fn eventually<F: Future<Output = bool>>(
 ) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
-        let end = Instant::now() + PATIENCE;
-        while !condition().await {
-            assert!(Instant::now() < end, "{what}: not within {PATIENCE:?} ({caller})");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let holds = holds_within(PATIENCE, condition).await;
+        assert!(holds, "{what}: not within {PATIENCE:?} ({caller})");
     }
 }
 
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Polls until `condition` holds, or for so long.
+pub(crate) async fn holds_within<F: Future<Output = bool>>(
+    patience: Duration,
+    condition: impl Fn() -> F,
+) -> bool {
+    let end = Instant::now() + patience;
+    while !condition().await {
+        if Instant::now() > end {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    true
+}
+
+/// A port for a process of ours alone. The socket is bound and does not listen: so the system gives the port to nobody
+/// who asks for any, nor to a client as its own end, and a server, whose socket may use addresses again, can listen
+/// there. On Linux, that is; other systems would refuse the server, and get a port that is free by now.
+pub(crate) fn held_port() -> (u16, Option<TcpSocket>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (port, cfg!(target_os = "linux").then_some(socket))
 }
