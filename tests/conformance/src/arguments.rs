@@ -73,6 +73,9 @@ pub(crate) struct ProxyArguments {
     /// How long to wait for the proxy to discover its user function, and then to serve clients
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
     pub(crate) wait: Duration,
+    /// How long nobody may call the user function after a scenario
+    #[arg(long, value_name = "SECONDS", default_value = "0.01", value_parser = seconds)]
+    pub(crate) silence: Duration,
     /// Offer services of these kinds only: event-sourced, value-entity, crdt, action; may be given several times
     #[arg(long, value_name = "KIND", value_parser = ["event-sourced", "value-entity", "crdt", "action"])]
     pub(crate) offer: Vec<String>,

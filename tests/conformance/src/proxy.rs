@@ -74,6 +74,7 @@ pub(crate) async fn stage(arguments: &ProxyArguments) -> Result<Stage, Unreachab
         function,
         discovery,
         deadline: arguments.deadline,
+        silence: arguments.silence,
     })
 }
 

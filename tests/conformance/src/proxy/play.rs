@@ -22,14 +22,14 @@ use super::{
 };
 use crate::{discovery::Discovered, mismatch::Mismatch};
 
-/// How long nobody may call the user function after a scenario.
-const SILENCE: Duration = Duration::from_millis(10);
-
 /// How long a client or a stream must be without a message to have got none.
 const NOTHING: Duration = Duration::from_millis(100);
 
-/// How long what a failed scenario left behind may take to settle.
-const SETTLING: Duration = Duration::from_millis(300);
+/// What a failed scenario left behind has settled when nobody calls the user function for so long, …
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// … or never will after so many calls.
+const MOST_LEFT: usize = 100;
 
 /// Where scenarios are played.
 pub(crate) struct Stage {
@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) discovered: Discovered,
     /// For each message.
     pub(crate) deadline: Duration,
+    /// How long nobody may call the user function after a scenario.
+    pub(crate) silence: Duration,
 }
 
 type Verdict<T = ()> = Result<T, Box<Mismatch>>;
@@ -65,7 +67,9 @@ impl Stage {
             Ok(()) => play.silence().await,
             failed => failed,
         };
-        let Play { calls, .. } = play;
+        let Play { calls, clients, connection, .. } = play;
+        // For clients that are gone nobody calls the user function again.
+        drop((clients, connection));
         let passed = verdict.is_ok();
         for call in calls.into_values() {
             leave(call.call, passed);
@@ -78,11 +82,11 @@ impl Stage {
 
     /// What a failed scenario set going must not disturb the next.
     async fn settle(&mut self) {
-        let end = Instant::now() + SETTLING;
-        while let Some(rest) = end.checked_duration_since(Instant::now())
-            && let Some(call) = self.function.next_call(rest).await
-        {
-            leave(call, false);
+        for _ in 0..MOST_LEFT {
+            match self.function.next_call(SETTLED).await {
+                Some(call) => leave(call, false),
+                None => return,
+            }
         }
     }
 }
@@ -187,7 +191,7 @@ impl Play<'_> {
 
     /// Nobody may call after a scenario, and nothing may be left unread in it.
     async fn silence(&mut self) -> Verdict {
-        self.quiet(SILENCE).await?;
+        self.quiet(self.stage.silence).await?;
         let unread = self.calls.iter_mut().find_map(|(name, call)| match call.call.heard.try_recv() {
             Ok(Heard::Message(message)) => Some((name.clone(), message)),
             _ => None,

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::Stdio, time::Duration};
 use cloudstate_proxy::{Proxy, Settings, storage::StoreUrl};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
-    net::TcpListener,
+    net::TcpSocket,
     process::Command,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Around {
 impl Around {
     /// Runs `cloudstate-tck proxy` to its end, with a proxy that has a store of its own.
     pub(crate) async fn play(self, arguments: &[&str]) -> Run {
-        let [listen, management] = [free_port().await, free_port().await];
+        let [(listen, _held), (management, _also_held)] = [held_address(), held_address()];
         let before = match self.before {
             Some(spoil) => Some(Relay::start(spoil, listen).await),
             None => None,
@@ -60,6 +60,8 @@ impl Around {
             management: Some(management),
             backoff_min: Duration::from_millis(50),
             graceful_termination_timeout: Duration::from_secs(1),
+            // However long a busy machine takes for a scenario, no entity becomes idle in it.
+            passivation_timeout: Duration::from_secs(3600).into(),
             ..Settings::default()
         });
         let proxy = proxy.await.unwrap();
@@ -81,9 +83,16 @@ fn port_in(line: &str) -> Option<SocketAddr> {
     Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)))
 }
 
-/// Both programs must be told of the other before it is there, so one port is chosen beforehand.
-async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// Both programs must be told of the other before it is there, so one port is chosen beforehand. The socket is bound and
+/// does not listen: so the system gives the port to nobody who asks for any, nor to a client as its own end, and the
+/// proxy, whose socket may use addresses again, can listen there. On Linux, that is; other systems would refuse the
+/// proxy, and get a port that is free by now.
+pub(crate) fn held_address() -> (SocketAddr, Option<TcpSocket>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (address, cfg!(target_os = "linux").then_some(socket))
 }
 
 /// Serves the models until the test ends.

@@ -10,12 +10,10 @@ mod faults;
 mod kit;
 mod spoil;
 
-use around::{Around, models};
+use around::{Around, held_address, models};
+use kit::DEADLINE;
 
 const GAPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/known_gaps_of_proxy.txt");
-
-/// Generous, as a machine may be busy with other tests.
-const DEADLINE: &str = "10";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proxy_passes() {
@@ -58,8 +56,9 @@ async fn a_proxy_that_never_comes_is_not_waited_for_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_serves_no_clients_is_told() {
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let run = Around { at: Some(nobody), ..Around::default() }.play(&["--wait", "2"]).await;
+    let (nobody, _held) = held_address();
+    // The proxy has to find its user function in that time.
+    let run = Around { at: Some(nobody), ..Around::default() }.play(&["--wait", "15"]).await;
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains(&format!("the proxy at {nobody} serves no HTTP: ")), "{}", run.stderr);
 }

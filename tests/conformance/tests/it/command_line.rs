@@ -3,7 +3,7 @@
 use std::{io::Write as _, net::SocketAddr};
 
 use tempfile::NamedTempFile;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     kit::{self, Run},
@@ -103,8 +103,8 @@ async fn payloads_that_differ_in_their_bytes_only_are_shown_as_bytes() {
 #[tokio::test]
 async fn a_service_that_stalls_is_a_failure_with_a_sentence() {
     let service = Service::start(Some(Fault::StallsOnForwards)).await;
-    let run = kit::test(service.address, &["--only", "ES-11", "--deadline", "1"]).await;
-    assert!(run.stdout.contains("    no message within 1s\n    expected < 1 forward id"), "{}", run.stdout);
+    let run = kit::test(service.address, &["--only", "ES-11", "--deadline", "5"]).await;
+    assert!(run.stdout.contains("    no message within 5s\n    expected < 1 forward id"), "{}", run.stdout);
     assert_eq!(run.code, 1);
 }
 
@@ -176,10 +176,13 @@ async fn everything_is_listed() {
 
 #[tokio::test]
 async fn nothing_listens() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let run = kit::test(free, &[]).await;
+    // Bound, so that nobody else comes to listen there.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = silent.local_addr().unwrap();
+    let run = kit::test(address, &[]).await;
     assert_eq!(run.code, 1);
-    let beginning = format!("cloudstate-tck: cannot connect to {free}: ");
+    let beginning = format!("cloudstate-tck: cannot connect to {address}: ");
     assert!(run.stderr.starts_with(&beginning) && run.stderr.lines().count() == 1, "{}", run.stderr);
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::{StreamExt as _, stream};
+
 use crate::{
-    kit,
+    kit::{self, AT_ONCE, IN_VAIN},
     service::{
         Fault::{self, *},
         Service,
@@ -15,15 +17,16 @@ const EVENT_SOURCED_STREAMS: &str = "ES-03 ES-04 ES-05 ES-06 ES-07 ES-08 ES-09 E
      ES-16 ES-17 ES-18 ES-19 ES-20 ES-21 ES-X02 ES-X03 ES-X04 ES-X05 ES-X06";
 
 async fn check(faults: &[(Fault, &str)]) {
-    for (fault, expected) in faults {
+    let checked = stream::iter(faults).for_each_concurrent(AT_ONCE, |(fault, expected)| async move {
         let service = Service::start(Some(*fault)).await;
-        let run = kit::test(service.address, &["--at-once", "32", "--deadline", "5"]).await;
+        let run = kit::test(service.address, &["--at-once", "32", "--deadline", IN_VAIN]).await;
         let expected: BTreeSet<_> = expected.split_whitespace().collect();
         assert_eq!(run.failed(), expected, "{fault:?}\n{}", run.stdout);
         assert_eq!(run.code, i32::from(!expected.is_empty()), "{fault:?}");
         let in_all = format!(" passed, {} failed, ", expected.len());
         assert!(run.last_line().contains(&in_all), "{fault:?}: {}", run.last_line());
-    }
+    });
+    checked.await;
 }
 
 #[tokio::test]

@@ -19,10 +19,23 @@ pub(crate) async fn run(arguments: &[&str]) -> Run {
     }
 }
 
+/// More than a message ever takes on a busy machine.
+pub(crate) const DEADLINE: &str = "60";
+
+/// The same where some messages never come, and so long is waited for each.
+pub(crate) const IN_VAIN: &str = "15";
+
+/// So many runs in which most of the time goes by in waiting.
+pub(crate) const AT_ONCE: usize = 4;
+
 /// Runs it against a service.
 pub(crate) async fn test(address: SocketAddr, arguments: &[&str]) -> Run {
     let address = address.to_string();
-    run(&[&["service", "--at", &address], arguments].concat()).await
+    let deadline = match arguments.contains(&"--deadline") {
+        true => &[][..],
+        false => &["--deadline", DEADLINE],
+    };
+    run(&[&["service", "--at", &address], deadline, arguments].concat()).await
 }
 
 impl Run {
