@@ -26,7 +26,7 @@ mod unix {
     use cloudstate_sdk::event_sourced::*;
 
     pub(crate) const ROLE: &str = "CLOUDSTATE_TEST_USER_FUNCTION";
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(120);
 
     mod entities {
         #![allow(unreachable_pub)]
@@ -108,7 +108,7 @@ mod unix {
                 child.kill().unwrap();
                 panic!("the user function did not end");
             }
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

@@ -64,7 +64,7 @@ impl Entity {
     }
 
     async fn next(&mut self) -> Option<Result<Out, Status>> {
-        let next = tokio::time::timeout(Duration::from_secs(10), self.replies.message()).await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(120), self.replies.message()).await.unwrap();
         next.transpose().map(|message| message.map(|message| message.message.unwrap()))
     }
 }

@@ -81,7 +81,7 @@ async fn discover(port: u16) -> EntitySpec {
         supported_entity_types: vec![cloudstate_proto::entity_type::EVENT_SOURCED.to_owned()],
         ..ProxyInfo::default()
     };
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
     loop {
         match endpoint.connect().await {

@@ -28,9 +28,12 @@ fn prints_a_line_for_each_store_frontend_and_number_of_connections() {
     assert_eq!(printed.lines().count(), beginnings.len(), "{printed}");
     for (line, beginning) in printed.lines().zip(beginnings) {
         assert!(line.starts_with(beginning), "{line:?} is not {beginning:?}");
-        let words = line.split_whitespace().map(|word| word.trim_end_matches("/s"));
-        let numbers: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
-        assert!(numbers.len() >= 2 && numbers.iter().all(|number| *number > 0.0), "{line}");
+        let words: Vec<_> = line.split_whitespace().collect();
+        let numbers = words.iter().filter(|word| word.parse::<f64>().is_ok()).count();
+        assert!(numbers >= 2, "{line}");
+        // On a busy machine there may be no call in a second, and the ratio may be anything.
+        let zeros = words.windows(2).filter(|two| two[0] != "ratio" && two[1].parse() == Ok(0.0)).count();
+        assert_eq!(zeros, 0, "{line}");
     }
 }
 

@@ -28,7 +28,10 @@ fn prints_a_line_for_each_kind_and_number_of_entities() {
     let expected: Vec<_> = kinds.iter().flat_map(|kind| [(*kind, 1.0), (*kind, 101.0)]).collect();
     assert_eq!(printed, expected);
     for (name, numbers) in speeds {
-        assert!(numbers.len() == 6 && numbers.iter().all(|number| *number > 0.0), "{name}: {numbers:?}");
+        let [entities, bare, sdk, p50, p99, ratio] = numbers[..] else { panic!("{name}: {numbers:?}") };
+        assert!(entities > 0.0 && p50 > 0.0 && p99 > 0.0, "{name}: {numbers:?}");
+        // On a busy machine there may be no call in a second, and the ratio may be anything.
+        assert!(bare >= 0.0 && sdk >= 0.0 && ratio >= 0.0, "{name}: {numbers:?}");
     }
     let (name, numbers) = idle;
     assert_eq!(name, "idle");

@@ -11,6 +11,7 @@ use std::{
 
 use nix::{
     sys::signal::{Signal, kill},
+    time::{clock_getcpuclockid, clock_gettime},
     unistd::Pid,
 };
 
@@ -18,7 +19,7 @@ use super::load::{DurableCounter, HttpJson};
 use crate::{Error, load::Caller, proxy::load};
 
 /// How long a process may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Ends when this is dropped.
 pub(super) struct Process {
@@ -43,7 +44,7 @@ impl Process {
         user_function: &Process,
         store: Option<&Path>,
     ) -> Result<(Self, Duration), Error> {
-        let (port, management) = (free_port()?, free_port()?);
+        let [port, management] = free_ports()?;
         let store = store.map_or("memory".to_owned(), |path| format!("sqlite:{}", path.display()));
         let started = Instant::now();
         let child = program()?
@@ -79,7 +80,7 @@ impl Process {
     /// The object of `restate-counter`, behind a Restate server that keeps its state in `folder`.
     pub(super) async fn restate(server: &Path, counter: &Path, folder: &Path) -> Result<(Self, Self), Error> {
         let counter = Self::read_port(&mut Command::new(counter))?;
-        let (port, admin, node) = (free_port()?, free_port()?, free_port()?);
+        let [port, admin, node] = free_ports()?;
         let child = Command::new(server)
             .args(["--node-name", "bench"])
             .env("RESTATE_BASE_DIR", folder)
@@ -137,18 +138,8 @@ impl Process {
 
     /// What all threads have computed so far, in the program and for it in the kernel.
     pub(super) fn cpu_time(&self) -> Result<Duration, Error> {
-        /// What the kernel counts in here, on every machine.
-        const TICKS_PER_SECOND: f64 = 100.0;
-
-        let path = format!("/proc/{}/stat", self.child.id());
-        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        // The name of the program, in parentheses, may hold anything. Fields are numbered from 1 in proc(5): `utime` is
-        // number 14, `stime` follows; what comes after the name begins with number 3.
-        let after_name = text.rsplit_once(')').map_or("", |(_, after)| after);
-        let ticks: Vec<f64> =
-            after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-        let [user, system] = ticks[..] else { return Err(format!("{path} is not as expected").into()) };
-        Ok(Duration::from_secs_f64((user + system) / TICKS_PER_SECOND))
+        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.child.id())?))?;
+        Ok(clock_gettime(clock)?.into())
     }
 
     /// How often the proxy has made something durable.
@@ -171,6 +162,14 @@ fn program() -> Result<Command, Error> {
     Ok(Command::new(env::current_exe()?))
 }
 
-fn free_port() -> Result<u16, Error> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Different ones: all are held until the last is found.
+fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
+    let mut held = Vec::new();
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
 }

@@ -19,7 +19,7 @@ use crate::{
 const STREAMS_PER_CONNECTION: usize = 100;
 
 /// How long a server may take to accept a connection, or a stream.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A caller that begins with a connection.
 pub(crate) trait Connect: Caller {
