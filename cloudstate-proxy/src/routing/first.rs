@@ -2,12 +2,10 @@
 
 use futures_util::StreamExt;
 
-use super::{BoxStream, NoReply, TypedReply};
+use super::{NoReply, TypedReplies, TypedReply};
 
 /// The first reply with a message, under the headers of the first reply of all. What comes after it is cancelled.
-pub(super) async fn first(
-    mut replies: BoxStream<Result<TypedReply, NoReply>>,
-) -> Result<TypedReply, NoReply> {
+pub(super) async fn first(mut replies: TypedReplies) -> Result<TypedReply, NoReply> {
     let Some(first) = replies.next().await else { return Ok(TypedReply::default()) };
     let mut first = first?;
     while first.payload.is_none() {

@@ -74,6 +74,9 @@ pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 /// The replies to a call; they end after the first `Err`.
 pub type Replies = BoxStream<Result<Reply, Failure>>;
 
+/// The same before a client is told of them.
+type TypedReplies = BoxStream<Result<TypedReply, NoReply>>;
+
 /// Carries out calls: what a frontend sees of everything behind it.
 pub trait Calls: Send + Sync + 'static {
     /// Carries out `call` for a caller that takes one reply: the rpc has no stream of replies. Dropping the future

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
-use super::{Call, Failure, Requests, failure::Subject};
+use super::{Call, Failure, Requests, TypedReplies, failure::Subject};
 use crate::{service_catalog::Method, telemetry::trace_context::TraceContext};
 
 /// Why a call has no reply: only the second kind spoils the call whose synchronous side effect it was.
@@ -32,6 +33,11 @@ impl NoReply {
             NoReply::Refused(failure) => failure,
             NoReply::Broken(broken) => &broken.failure,
         }
+    }
+
+    /// For a caller that takes any number of replies.
+    pub(super) fn alone(self) -> TypedReplies {
+        stream::iter([Err(self)]).boxed()
     }
 
     /// What whoever called is told.

@@ -14,7 +14,7 @@ use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    BoxStream, Failure, NoReply, Router, TypedReply,
+    Failure, NoReply, Router, TypedReplies, TypedReply,
     settlement::{Link, Settled},
 };
 use crate::{entities::Answer, error_code::ErrorCode};
@@ -73,7 +73,7 @@ impl Responder {
     }
 
     /// For an rpc with a stream of replies. Dropping that stream is what [`Responder::gone`] tells.
-    pub(super) fn streamed(router: Router, link: Link) -> (Self, BoxStream<Result<TypedReply, NoReply>>) {
+    pub(super) fn streamed(router: Router, link: Link) -> (Self, TypedReplies) {
         let (elements, waiting) = mpsc::channel(MAX_WAITING_ELEMENTS);
         let (sender, replies) = mpsc::channel(1);
         let caller = watch::Sender::new(Caller::Taking);
@@ -261,10 +261,7 @@ async fn send_all(
     settled: Result<Settled, NoReply>,
     sender: &mpsc::Sender<Result<TypedReply, NoReply>>,
 ) -> bool {
-    let mut replies = match settled {
-        Ok(settled) => settled.many(),
-        Err(failed) => stream::iter([Err(failed)]).boxed(),
-    };
+    let mut replies = settled.map_or_else(NoReply::alone, Settled::many);
     while let Some(reply) = replies.next().await {
         let failed = reply.is_err();
         if sender.send(reply).await.is_err() || failed {

@@ -1,30 +1,27 @@
-//! Delivers calls to what answers them.
+//! What clients and consumers of events call: their calls are counted, published and told of here. Carrying them out is
+//! the business of [`delivery`] and, for what the user function decides, of [`settlement`](super::settlement).
 
-use std::{future::Future, sync::Arc, time::Duration};
+mod delivery;
+mod ending;
 
-use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+
 use cloudstate_proto::{Any, Metadata};
-use futures_util::{FutureExt, StreamExt, stream};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
+use self::ending::{until_deadline, until_failure};
 use super::{
-    Background, BoxStream, Call, Failure, NoReply, Replies, Reply, Requests, Responder, TypedReply,
-    count::Count,
-    first::first,
-    no_reply::Asked,
-    place::Places,
-    responder::terminated,
-    settlement::{Link, Settled},
-    trace::Trace,
+    Background, Call, Failure, NoReply, Replies, Reply, Requests, TypedReplies, TypedReply, count::Count,
+    no_reply::Asked, place::Places, settlement::Link,
 };
 use crate::{
-    actions::{Actions, Invocation, Payloads},
+    actions::{Actions, Payloads},
     code::Code,
-    entities::{Entities, Envelope, Environment},
+    entities::{Entities, Environment},
     error_code::ErrorCode,
     eventing::Publisher,
-    service_catalog::{EntityKind, KeyError, Method, ServiceCatalog},
-    storage::EntityKey,
+    service_catalog::{Method, ServiceCatalog},
     telemetry::{
         spans::{CallSpan, Cause},
         trace_context::TraceContext,
@@ -54,18 +51,6 @@ pub(super) struct Routed {
     pub(super) span: CallSpan,
 }
 
-/// With which code a call is answered; none is OK.
-fn code(reply: &Result<Reply, Failure>) -> Option<Code> {
-    reply.as_ref().err().map(|failure| failure.code.unwrap_or(Code::Unknown))
-}
-
-/// A command that has found its entity.
-struct Addressed {
-    key: EntityKey,
-    link: Link,
-    payload: Bytes,
-}
-
 impl Router {
     pub(crate) fn new(catalog: Arc<ServiceCatalog>, entities: Arc<Entities>, publisher: Publisher) -> Self {
         let actions = Actions::new(Arc::clone(entities.environment()));
@@ -92,17 +77,17 @@ impl Router {
     /// Carries out a client's call of any rpc; the replies fail at their deadline. They are made as they are taken;
     /// dropping them cancels the call.
     pub(crate) fn call_streamed(&self, call: Call, deadline: Option<Instant>) -> Replies {
+        let count = Count::begin(Arc::clone(self.environment()), Arc::clone(&call.method));
         let asked = Asked::of(&call);
-        let (environment, method) = (Arc::clone(self.environment()), Arc::clone(&call.method));
         let mut replies = self.published(asked.clone(), self.by_client(call));
         if let Some(deadline) = deadline {
-            replies = until(deadline, asked, replies);
+            replies = until_deadline(deadline, asked, replies);
         }
         let router = self.clone();
         let replies = until_failure(replies, move |no_reply| router.for_client(no_reply));
         watched(replies, code, move |ended| {
             let cancelled = ended.early.then_some(Code::Cancelled);
-            environment.metrics.answered(&method, ended.failure.or(cancelled));
+            count.end(ended.failure.or(cancelled));
         })
     }
 
@@ -127,7 +112,7 @@ impl Router {
     }
 
     /// The replies to a call, each published first if its method has a topic.
-    fn published(&self, asked: Asked, call: Routed) -> BoxStream<Result<TypedReply, NoReply>> {
+    fn published(&self, asked: Asked, call: Routed) -> TypedReplies {
         let context = call.link.context.clone();
         let replies = self.replies(call);
         if asked.method.publishes().is_none() {
@@ -186,111 +171,6 @@ impl Router {
         Routed { link, payloads, metadata, span }
     }
 
-    /// Carries out a call for a caller that takes one reply.
-    pub(super) async fn reply(&self, mut call: Routed) -> Result<TypedReply, NoReply> {
-        let mut span = std::mem::take(&mut call.span);
-        let reply = self.only_reply(call, &mut span).await;
-        span.end(reply.as_ref().err().map(NoReply::failure));
-        reply
-    }
-
-    async fn only_reply(&self, call: Routed, span: &mut CallSpan) -> Result<TypedReply, NoReply> {
-        let method = &call.link.method;
-        if method.service.kind.is_entity() && !method.server_streaming {
-            return self.deliver(call, span)?.await?.one().await;
-        }
-        first(self.all_replies(call, span)).await
-    }
-
-    /// Carries out a call for a caller that takes any number of replies. An entity has the command when this
-    /// returns; an action is called when the first reply is asked for.
-    pub(super) fn replies(&self, mut call: Routed) -> BoxStream<Result<TypedReply, NoReply>> {
-        let mut span = std::mem::take(&mut call.span);
-        let is_one = !call.link.method.server_streaming;
-        let replies = self.all_replies(call, &mut span);
-        if span.is_recorded() { until_end(span, is_one, replies) } else { replies }
-    }
-
-    fn all_replies(&self, call: Routed, span: &mut CallSpan) -> BoxStream<Result<TypedReply, NoReply>> {
-        let method = &call.link.method;
-        let replies = match method.service.kind {
-            EntityKind::Action => self.call_action(call),
-            EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt if method.server_streaming => {
-                self.deliver_streamed(call, span)
-            }
-            EntityKind::EventSourced | EntityKind::Value | EntityKind::Crdt => {
-                self.deliver(call, span).map(many)
-            }
-        };
-        replies.unwrap_or_else(only)
-    }
-
-    /// Calls an action, and carries out its answers one after the other: the next one is asked for when the effects
-    /// and the forward of the one before are done.
-    fn call_action(&self, call: Routed) -> Result<BoxStream<Result<TypedReply, NoReply>>, NoReply> {
-        let Routed { link, payloads, metadata, .. } = call;
-        let method = Arc::clone(&link.method);
-        if !method.client_streaming && matches!(payloads, Payloads::Many(_)) {
-            return Err(link.broken(one_request_only()));
-        }
-        let answers = self.0.actions.call(Invocation { method, payloads, metadata });
-        let router = self.clone();
-        let replies =
-            answers.flat_map(move |answer| many(router.clone().settle_in_any_case(answer, link.clone())));
-        Ok(replies.boxed())
-    }
-
-    /// Puts the command of a unary rpc into the mailbox of its entity.
-    fn deliver(
-        &self,
-        call: Routed,
-        span: &mut CallSpan,
-    ) -> Result<impl Future<Output = Result<Settled, NoReply>> + Send + use<>, NoReply> {
-        let Addressed { key, link, payload } = self.address(call, span)?;
-        let (method, context) = (Arc::clone(&link.method), link.context.clone());
-        let (responder, settled) = Responder::unary(self.clone(), link.clone());
-        self.0.entities.deliver(key, Envelope { method, payload, context, responder });
-        // Without a word when the task of the entity does.
-        Ok(async move { settled.await.unwrap_or_else(|_| Err(link.broken(terminated()))) })
-    }
-
-    /// Puts a streamed command into the mailbox of its entity.
-    fn deliver_streamed(
-        &self,
-        call: Routed,
-        span: &mut CallSpan,
-    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, NoReply> {
-        let Addressed { key, link, payload } = self.address(call, span)?;
-        let (method, context) = (Arc::clone(&link.method), link.context.clone());
-        let (responder, replies) = Responder::streamed(self.clone(), link);
-        self.0.entities.deliver(key, Envelope { method, payload, context, responder });
-        Ok(replies)
-    }
-
-    /// Finds out which entity a command is for.
-    fn address(&self, call: Routed, span: &mut CallSpan) -> Result<Addressed, NoReply> {
-        let Routed { mut link, payloads, .. } = call;
-        let Payloads::One(Any { value: payload, .. }) = payloads else {
-            return Err(link.broken(one_request_only()));
-        };
-        let id = link.method.entity_key.entity_id(&payload);
-        let id = id.map_err(|error| link.broken(self.not_addressed(&link.method, &error, &link.trace)))?;
-        span.set_entity(&id);
-        let entity_id: Arc<str> = id.into();
-        link.entity_id = Some(Arc::clone(&entity_id));
-        let persistence_id = Arc::clone(&link.method.service.persistence_id);
-        Ok(Addressed { key: EntityKey { persistence_id, entity_id }, link, payload })
-    }
-
-    /// A request without a usable key is the client's mistake, or that of the user function that made it.
-    fn not_addressed(&self, method: &Method, error: &KeyError, trace: &Trace) -> Failure {
-        if trace.is_empty() {
-            return Failure::new(ErrorCode::NoEntityKey, error.to_string());
-        }
-        self.report(format!("{}.{}: {error}{trace}", method.service.name, method.name));
-        Failure::new(ErrorCode::TargetWithoutKey, error.to_string())
-    }
-
     pub(super) fn places(&self) -> &Places {
         &self.0.places
     }
@@ -316,85 +196,11 @@ impl Router {
     }
 }
 
-fn many(
-    settled: impl Future<Output = Result<Settled, NoReply>> + Send + 'static,
-) -> BoxStream<Result<TypedReply, NoReply>> {
-    settled.map(|settled| settled.map_or_else(only, Settled::many)).flatten_stream().boxed()
-}
-
-/// The same replies; the call, and so its span, ends with the first of them if there `is_one`, which whoever takes it
-/// may not ask for another, and otherwise with the last.
-fn until_end(
-    span: CallSpan,
-    is_one: bool,
-    replies: BoxStream<Result<TypedReply, NoReply>>,
-) -> BoxStream<Result<TypedReply, NoReply>> {
-    let replies = stream::unfold(Some((span, replies)), move |state| async move {
-        let (span, mut replies) = state?;
-        match replies.next().await {
-            None => {
-                span.end(None);
-                None
-            }
-            Some(Err(failed)) => {
-                span.end(Some(failed.failure()));
-                Some((Err(failed), None))
-            }
-            Some(Ok(reply)) if is_one => {
-                span.end(None);
-                Some((Ok(reply), Some((CallSpan::default(), replies))))
-            }
-            Some(Ok(reply)) => Some((Ok(reply), Some((span, replies)))),
-        }
-    });
-    replies.boxed()
-}
-
-fn only(failed: NoReply) -> BoxStream<Result<TypedReply, NoReply>> {
-    stream::iter([Err(failed)]).boxed()
-}
-
-/// Ends the replies with the first failure, of which whoever calls is told by `tell`, and cancels what would come after
-/// it.
-fn until_failure(
-    replies: BoxStream<Result<TypedReply, NoReply>>,
-    tell: impl Fn(NoReply) -> Failure + Send + 'static,
-) -> Replies {
-    let replies = stream::unfold(Some((replies, tell)), |state| async {
-        let (mut replies, tell) = state?;
-        match replies.next().await? {
-            Ok(reply) => Some((Ok(reply.into()), Some((replies, tell)))),
-            Err(no_reply) => Some((Err(tell(no_reply)), None)),
-        }
-    });
-    replies.boxed()
-}
-
-/// Fails the replies if they last too long.
-fn until(
-    deadline: Instant,
-    asked: Asked,
-    replies: BoxStream<Result<TypedReply, NoReply>>,
-) -> BoxStream<Result<TypedReply, NoReply>> {
-    let overdue_at = Box::pin(sleep_until(deadline));
-    let replies = stream::unfold((replies, overdue_at), move |(mut replies, mut overdue_at)| {
-        let asked = asked.clone();
-        async move {
-            let reply = tokio::select! {
-                biased;
-                reply = replies.next() => reply?,
-                () = &mut overdue_at => Err(asked.broken(overdue())),
-            };
-            Some((reply, (replies, overdue_at)))
-        }
-    });
-    replies.boxed()
+/// With which code a call is answered; none is OK.
+fn code(reply: &Result<Reply, Failure>) -> Option<Code> {
+    reply.as_ref().err().map(|failure| failure.code.unwrap_or(Code::Unknown))
 }
 
 fn overdue() -> Failure {
     Failure::new(ErrorCode::CallOverdue, "the call was not finished before its deadline")
-}
-
-fn one_request_only() -> Failure {
-    Failure::new(ErrorCode::OneRequestOnly, "the rpc takes one request message, not a stream")
 }

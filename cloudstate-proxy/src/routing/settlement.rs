@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use cloudstate_proto::{Any, Forward, SideEffect, client_action::Action};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 
 use super::{
-    BoxStream, Broken, Failure, NoReply, Router, TypedReply,
+    Broken, Failure, NoReply, Router, TypedReplies, TypedReply,
     first::first,
     place::Place,
     reply_headers::{MAX_HEADER_BYTES, fit},
@@ -64,7 +64,7 @@ pub(super) enum Settled {
     /// The reply itself.
     Reply(TypedReply),
     /// The replies of the target it was forwarded to, which has been called.
-    Forwarded(BoxStream<Result<TypedReply, NoReply>>),
+    Forwarded(TypedReplies),
 }
 
 impl Settled {
@@ -77,9 +77,9 @@ impl Settled {
     }
 
     /// For a caller that takes any number of replies.
-    pub(super) fn many(self) -> BoxStream<Result<TypedReply, NoReply>> {
+    pub(super) fn many(self) -> TypedReplies {
         match self {
-            Settled::Reply(reply) => futures_util::stream::iter([Ok(reply)]).boxed(),
+            Settled::Reply(reply) => stream::iter([Ok(reply)]).boxed(),
             Settled::Forwarded(replies) => replies,
         }
     }
@@ -132,11 +132,7 @@ impl Router {
         }
     }
 
-    fn forward(
-        &self,
-        forward: Forward,
-        cause: &Link,
-    ) -> Result<BoxStream<Result<TypedReply, NoReply>>, NoReply> {
+    fn forward(&self, forward: Forward, cause: &Link) -> Result<TypedReplies, NoReply> {
         let trace = self.follow(cause, "forwarded from")?;
         let method = self.target(&forward.service_name, &forward.command_name, cause, &trace)?;
         let payload = self.payload_for(&method, forward.payload, &trace);
@@ -294,7 +290,7 @@ impl Router {
     }
 }
 
-async fn drain(mut replies: BoxStream<Result<TypedReply, NoReply>>) -> Result<(), NoReply> {
+async fn drain(mut replies: TypedReplies) -> Result<(), NoReply> {
     while let Some(reply) = replies.next().await {
         reply?;
     }
