@@ -6,7 +6,7 @@ use cloudstate_proto::{
     EntitySpec, PROTOCOL_MAJOR_VERSION, PROTOCOL_MINOR_VERSION, ProxyInfo,
     entity_discovery_client::EntityDiscoveryClient,
 };
-use tonic::{Request, Status};
+use tonic::Status;
 
 use super::{Connection, Dial, Extensions};
 use crate::service_catalog::SUPPORTED_ENTITY_TYPES;
@@ -40,14 +40,13 @@ pub(crate) async fn discover(dial: &Dial, max_message_size: usize) -> Result<Dis
     let connection = dial.connect().await?;
     let mut client = EntityDiscoveryClient::with_origin(connection.clone(), connection.origin())
         .max_decoding_message_size(max_message_size);
-    let mut request = Request::new(ProxyInfo {
+    let request = Extensions::ALL.request(ProxyInfo {
         protocol_major_version: PROTOCOL_MAJOR_VERSION,
         protocol_minor_version: PROTOCOL_MINOR_VERSION,
         proxy_name: env!("CARGO_PKG_NAME").to_owned(),
         proxy_version: env!("CARGO_PKG_VERSION").to_owned(),
         supported_entity_types: SUPPORTED_ENTITY_TYPES.map(str::to_owned).to_vec(),
     });
-    Extensions::ALL.name_in(request.metadata_mut());
     let answer = tokio::time::timeout(DISCOVER_TIMEOUT, client.discover(request)).await;
     let answer = answer.map_err(|_| DiscoveryError::Stalled)?;
     let response = answer.map_err(|status| DiscoveryError::Call(Box::new(status)))?;

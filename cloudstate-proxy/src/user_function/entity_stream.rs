@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
-use tonic::{Response, Status, Streaming, codegen::BoxFuture};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Response, Status, Streaming, client::Grpc, codegen::BoxFuture};
 
-use super::{EntityProtocol, pool::Place};
+use super::{Agreed, EntityProtocol, pool::Place};
 
+/// Messages that may wait to be written to one stream.
+const OUTBOUND_MESSAGES: usize = 16;
 /// A process that goes away may end its streams a moment before its connections.
 const GOING_AWAY: Duration = Duration::from_millis(200);
 /// How often is looked meanwhile.
@@ -31,13 +35,31 @@ enum Inbound<M> {
 }
 
 impl<P: EntityProtocol> EntityStream<P> {
-    pub(super) fn new(
-        outbound: mpsc::Sender<Box<P::In>>,
-        opening: BoxFuture<Response<Streaming<P::Out>>, Status>,
-        status_codes: bool,
-        place: Place,
-    ) -> Self {
-        Self { outbound: Some(outbound), inbound: Inbound::Opening(opening), status_codes, place }
+    pub(super) fn open(place: Place, agreed: Agreed, max_message_size: usize) -> Self {
+        let Agreed { extensions, crdts } = agreed;
+        let (outbound, messages) = mpsc::channel::<Box<P::In>>(OUTBOUND_MESSAGES);
+        let messages = ReceiverStream::new(messages).map(move |mut message| {
+            // The metadata of a command to an entity means something only between peers that agreed on it.
+            if !extensions.trace_context
+                && let Some(command) = P::command_in(&mut message)
+            {
+                command.metadata = None;
+            }
+            *message
+        });
+        let request = extensions.request(messages);
+        let mut grpc = Grpc::with_origin(place.connection.clone(), place.connection.origin())
+            .max_decoding_message_size(max_message_size);
+        let opening = async move {
+            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            grpc.streaming(request, P::PATH, P::codec(crdts)).await
+        };
+        Self {
+            outbound: Some(outbound),
+            inbound: Inbound::Opening(Box::pin(opening)),
+            status_codes: extensions.status_codes,
+            place,
+        }
     }
 
     /// The next message of the user function; none when it completed its side with OK. Cancel safe.

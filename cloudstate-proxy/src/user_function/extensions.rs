@@ -1,7 +1,10 @@
 //! What proxy and user function may agree on beyond the protocol, in a header of `discover`.
 
 use cloudstate_proto::{EXTENSIONS_HEADER, STATUS_CODE_EXTENSION, TRACE_CONTEXT_EXTENSION};
-use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{
+    Request,
+    metadata::{MetadataMap, MetadataValue},
+};
 
 /// Extensions of the protocol. A stranger knows none, and then every message is that of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +33,15 @@ impl Extensions {
         named
     }
 
+    /// A request that names them: a user function cannot know which `discover` a call belongs to.
+    pub(super) fn request<T>(self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        self.name_in(request.metadata_mut());
+        request
+    }
+
     /// Names them, in one list; none need no header.
-    pub(super) fn name_in(self, headers: &mut MetadataMap) {
+    fn name_in(self, headers: &mut MetadataMap) {
         let list = match (self.status_codes, self.trace_context) {
             (false, false) => return,
             (true, false) => STATUS_CODE_EXTENSION,
