@@ -179,14 +179,24 @@ impl Host {
             info.support_library_version,
             info.service_runtime
         );
-        let frontend = Arc::new(Frontend {
-            router: Router::new(
-                Arc::clone(&catalog),
-                Arc::clone(&self.entities),
-                Publisher::new(Arc::clone(&self.eventing.topics), self.entities.environment().spans.clone()),
-            ),
+        let title = (or_unnamed(&info.service_name).to_owned(), info.service_version);
+        let frontend = Arc::new(self.frontend(catalog, http_json, title));
+        self.frontend.store(Some(Arc::clone(&frontend)));
+        Ok(frontend)
+    }
+
+    fn frontend(
+        &self,
+        catalog: Arc<ServiceCatalog>,
+        http_json: HttpJson,
+        title: (String, String),
+    ) -> Frontend {
+        let spans = self.entities.environment().spans.clone();
+        let publisher = Publisher::new(Arc::clone(&self.eventing.topics), spans);
+        Frontend {
+            router: Router::new(Arc::clone(&catalog), Arc::clone(&self.entities), publisher),
             openapi: OnceLock::new(),
-            title: (or_unnamed(&info.service_name).to_owned(), info.service_version),
+            title,
             reflection: Arc::new(Reflection::new(&catalog)),
             management: Arc::clone(&self.management),
             catalog,
@@ -194,9 +204,7 @@ impl Host {
             max_request_size: self.settings.max_request_size,
             // The entity has its own, shorter limit; this one is for clients that stall.
             request_timeout: self.settings.relay_timeout.saturating_mul(2),
-        });
-        self.frontend.store(Some(Arc::clone(&frontend)));
-        Ok(frontend)
+        }
     }
 
     /// What is stored under a persistence id, and lives by it, is of one kind.

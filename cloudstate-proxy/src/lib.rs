@@ -198,7 +198,7 @@ impl Proxy {
         self.status.clone()
     }
 
-    /// Where `/ready`, `/alive` and `/metrics` are served.
+    /// Where `/ready`, `/alive`, `/metrics` and `/dead-letters` are served.
     pub fn management_address(&self) -> Option<SocketAddr> {
         self.management.first().map(Listener::address)
     }

@@ -24,8 +24,6 @@ use crate::{
 const ATTEMPTS: usize = 3;
 /// What the timer may be late.
 const GRACE: Duration = Duration::from_millis(10);
-/// What a time limit beyond every clock becomes.
-const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) fn answers(environment: Arc<Environment>, invocation: Invocation) -> BoxStream<Answer> {
     if invocation.method.server_streaming {
@@ -38,7 +36,7 @@ pub(super) fn answers(environment: Arc<Environment>, invocation: Invocation) -> 
 async fn only_answer(environment: &Environment, invocation: Invocation) -> Result<Answer, Failure> {
     // How long a stream of requests takes is the client's affair.
     let is_bounded = matches!(invocation.payloads, Payloads::One(_));
-    let deadline = deadline(environment);
+    let deadline = environment.relay_deadline();
     let answer = async {
         let method = Arc::clone(&invocation.method);
         let mut call = Call::open(environment, invocation, deadline).await?;
@@ -55,12 +53,6 @@ async fn only_answer(environment: &Environment, invocation: Invocation) -> Resul
     })
 }
 
-/// When a call that begins now must have been sent.
-fn deadline(environment: &Environment) -> Instant {
-    let now = Instant::now();
-    now.checked_add(environment.relay_timeout).unwrap_or(now + FAR)
-}
-
 /// How far a call with many answers has come.
 #[expect(clippy::large_enum_variant, reason = "it is the large one nearly all the time")]
 enum Progress {
@@ -72,7 +64,8 @@ enum Progress {
 async fn next_answer(progress: Progress) -> Option<(Answer, Progress)> {
     let call = match progress {
         Progress::Uncalled(environment, invocation) => {
-            Call::open(&environment, invocation, deadline(&environment)).await
+            let deadline = environment.relay_deadline();
+            Call::open(&environment, invocation, deadline).await
         }
         Progress::Open(call) => Ok(call),
         Progress::Over => return None,

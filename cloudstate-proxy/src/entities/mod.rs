@@ -13,10 +13,10 @@ mod wishes;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 pub(crate) use envelope::{Answer, Envelope};
 pub(crate) use registry::{Entities, LiveEntity};
-
-use tokio::time::Instant;
 
 use crate::{
     routing::Background,
@@ -51,7 +51,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// How long a caller who comes now waits for an answer.
-    fn relay_deadline(&self) -> Instant {
+    pub(crate) fn relay_deadline(&self) -> Instant {
         alarm::after(Instant::now(), self.relay_timeout)
     }
 

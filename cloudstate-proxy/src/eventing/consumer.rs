@@ -12,7 +12,7 @@ use cloudstate_proto::{Any, Metadata};
 use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 
-use super::{Environment, Subscription, cloud_event, feed::Feed};
+use super::{Environment, Redelivery, Subscription, cloud_event, feed::Feed};
 use crate::{
     code::Code,
     error_code::ErrorCode,
@@ -24,17 +24,6 @@ use crate::{
 
 /// Subjects whose entries are delivered side by side.
 const LANES: usize = 8;
-
-/// What happens to an entry that could not be processed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Redelivery {
-    /// How often an entry is tried before it becomes a dead letter.
-    pub(crate) attempts: u32,
-    /// The pause before the second attempt; it doubles with each.
-    pub(crate) pause_min: Duration,
-    /// The longest pause.
-    pub(crate) pause_max: Duration,
-}
 
 /// Who is called.
 pub(super) trait Target: Send + Sync + 'static {
@@ -75,14 +64,14 @@ impl Consumer {
             match entries {
                 Ok(entries) => {
                     pauses = self.environment.redelivery.pauses();
-                    if self.process(&mut *feed, entries, &mut stop).await.is_none() {
+                    if self.process(&mut *feed, entries, &mut stop).await.is_err() {
                         return;
                     }
                 }
                 Err(error) if error.is_closed() => return,
                 Err(error) => {
                     tracing::warn!("consumer {} cannot read: {error}", self.subscription.consumer);
-                    if wait(pauses.next(), &mut stop).await.is_none() {
+                    if wait(pauses.next(), &mut stop).await.is_err() {
                         return;
                     }
                 }
@@ -90,19 +79,19 @@ impl Consumer {
         }
     }
 
-    /// Delivers a batch and remembers that; none when told to stop before that was done.
+    /// Delivers a batch and remembers that.
     async fn process(
         &self,
         feed: &mut dyn Feed,
         entries: Vec<LogEntry>,
         stop: &mut watch::Receiver<bool>,
-    ) -> Option<()> {
-        let last = entries.last()?.position;
+    ) -> Result<(), Stopped> {
+        let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(()) };
         let lanes = by_subject(entries).into_iter().map(|lane| self.deliver_in_order(lane, stop.clone()));
-        let given_up: Vec<Option<Vec<DeadLetter>>> =
+        // One that is told to stop does not break off the others.
+        let given_up: Vec<Result<Vec<DeadLetter>, Stopped>> =
             stream::iter(lanes).buffer_unordered(LANES).collect().await;
-        let given_up: Vec<DeadLetter> =
-            given_up.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
+        let given_up = given_up.into_iter().collect::<Result<Vec<_>, Stopped>>()?.concat();
         // What is delivered must not be delivered again only because the store cannot be written for a while.
         let mut pauses = self.environment.redelivery.pauses();
         while let Err(error) = feed.done(last, given_up.clone()).await {
@@ -110,26 +99,30 @@ impl Consumer {
             wait(pauses.next(), stop).await?;
         }
         self.metrics.finished(last, given_up.len());
-        Some(())
+        Ok(())
     }
 
     async fn deliver_in_order(
         &self,
         lane: Vec<LogEntry>,
         mut stop: watch::Receiver<bool>,
-    ) -> Option<Vec<DeadLetter>> {
+    ) -> Result<Vec<DeadLetter>, Stopped> {
         let mut given_up = Vec::new();
         for entry in lane {
             given_up.extend(self.deliver(entry, &mut stop).await?);
         }
-        Some(given_up)
+        Ok(given_up)
     }
 
-    /// Tries until the entry is processed or given up; the outer none: told to stop before that.
-    async fn deliver(&self, entry: LogEntry, stop: &mut watch::Receiver<bool>) -> Option<Option<DeadLetter>> {
+    /// Tries until the entry is processed, or given up.
+    async fn deliver(
+        &self,
+        entry: LogEntry,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Option<DeadLetter>, Stopped> {
         let Some(method) = self.subscription.method_for(&entry.payload) else {
             self.skip(&entry);
-            return Some(None);
+            return Ok(None);
         };
         let mut attempts = 0;
         let mut pauses = self.environment.redelivery.pauses();
@@ -138,7 +131,7 @@ impl Consumer {
             let failure = match self.attempt(method, &entry).await {
                 Ok(()) => {
                     self.metrics.delivered();
-                    return Some(None);
+                    return Ok(None);
                 }
                 Err(failure) => failure,
             };
@@ -150,22 +143,21 @@ impl Consumer {
                 attempts += 1;
                 pauses.next()
             };
-            let Failure { description, .. } = failure;
-            let consumer = &self.subscription.consumer;
-            let position = entry.position;
             if attempts >= self.environment.redelivery.attempts {
-                tracing::error!(
-                    "consumer {consumer} gives up entry {position} after {attempts} attempts: {description}"
-                );
-                self.metrics.given_up();
-                let consumer = consumer.clone();
-                return Some(Some(DeadLetter { consumer, entry, attempts, error: description }));
+                return Ok(Some(self.give_up(entry, attempts, failure.description)));
             }
-            tracing::warn!(
-                "consumer {consumer} failed at entry {position}, which is tried again: {description}"
-            );
+            let (consumer, position) = (&self.subscription.consumer, entry.position);
+            tracing::warn!("consumer {consumer} failed at entry {position}, which is tried again: {failure}");
             wait(pause, stop).await?;
         }
+    }
+
+    fn give_up(&self, entry: LogEntry, attempts: u32, error: String) -> DeadLetter {
+        let consumer = self.subscription.consumer.clone();
+        let position = entry.position;
+        tracing::error!("consumer {consumer} gives up entry {position} after {attempts} attempts: {error}");
+        self.metrics.given_up();
+        DeadLetter { consumer, entry, attempts, error }
     }
 
     /// Calls the action once.
@@ -199,38 +191,13 @@ impl Consumer {
     }
 }
 
-impl Redelivery {
-    pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The consumer was told to stop before it was done.
+struct Stopped;
 
-    /// Without end.
-    fn pauses(self) -> Pauses {
-        Pauses { next: self.pause_min, longest: self.pause_max }
-    }
-
-    /// Those while there is nobody to deliver to: whoever comes back should not wait for us.
-    fn absences() -> Pauses {
-        Pauses { next: Duration::from_millis(10), longest: Duration::from_secs(1) }
-    }
-}
-
-struct Pauses {
-    next: Duration,
-    longest: Duration,
-}
-
-impl Pauses {
-    fn next(&mut self) -> Duration {
-        let pause = self.next.min(self.longest);
-        self.next = pause.saturating_mul(2);
-        pause
-    }
-}
-
-/// None when told to stop meanwhile.
-async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> Option<()> {
+async fn wait(pause: Duration, stop: &mut watch::Receiver<bool>) -> Result<(), Stopped> {
     tokio::select! {
-        () = tokio::time::sleep(pause) => Some(()),
-        _ = stop.wait_for(|stop| *stop) => None,
+        () = tokio::time::sleep(pause) => Ok(()),
+        _ = stop.wait_for(|stop| *stop) => Err(Stopped),
     }
 }
 

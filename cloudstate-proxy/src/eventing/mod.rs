@@ -16,6 +16,7 @@ mod consumer;
 mod dead_letters;
 mod feed;
 mod publisher;
+mod redelivery;
 mod subscription;
 mod topics;
 
@@ -23,10 +24,10 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinSet};
 
-pub(crate) use consumer::Redelivery;
 pub(crate) use dead_letters::{DeadLetters, ReplayError};
 pub use feed::{Feed, FeedFuture};
 pub(crate) use publisher::Publisher;
+pub(crate) use redelivery::Redelivery;
 pub use topics::{Message, StoreTopics, TopicError, Topics};
 
 use crate::{entities, routing::Router, service_catalog::ServiceCatalog, storage::Source};

@@ -4,27 +4,29 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::Instant;
 
-use crate::{entities::Answer, routing::Responder};
+use crate::{
+    entities::{Answer, Token},
+    routing::Responder,
+};
 
-/// Callers by the numbers that stand for them inside a lifecycle.
 #[derive(Default)]
-pub(crate) struct Callers {
-    next_token: u64,
-    waiting: HashMap<u64, Responder>,
-    deadlines: VecDeque<(Instant, u64)>,
+pub(crate) struct Clients {
+    last_token: Token,
+    waiting: HashMap<Token, Responder>,
+    deadlines: VecDeque<(Instant, Token)>,
 }
 
-impl Callers {
+impl Clients {
     /// The deadlines of those who come must not lie before those who are here.
-    pub(crate) fn admit(&mut self, responder: Responder, deadline: Instant) -> u64 {
-        self.next_token += 1;
-        self.waiting.insert(self.next_token, responder);
-        self.deadlines.push_back((deadline, self.next_token));
-        self.next_token
+    pub(crate) fn admit(&mut self, responder: Responder, deadline: Instant) -> Token {
+        self.last_token += 1;
+        self.waiting.insert(self.last_token, responder);
+        self.deadlines.push_back((deadline, self.last_token));
+        self.last_token
     }
 
     /// Gives a caller the only or the last answer.
-    pub(crate) fn answer(&mut self, token: u64, answer: Answer) {
+    pub(crate) fn answer(&mut self, token: Token, answer: Answer) {
         // A command that is refused on arrival leaves no deadline behind, however long those before it wait.
         self.deadlines.pop_back_if(|(_, last)| *last == token);
         if let Some(responder) = self.waiting.remove(&token) {
@@ -44,7 +46,7 @@ impl Callers {
     }
 
     /// Somebody who has waited as long as they may, told once.
-    pub(crate) fn expired(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<Token> {
         self.next_deadline().filter(|deadline| *deadline <= now)?;
         self.deadlines.pop_front().map(|(_, token)| token)
     }

@@ -1,6 +1,6 @@
 //! Entities that take one command at a time: event sourced ones and value entities.
 
-mod callers;
+mod clients;
 mod event_sourced;
 mod kind;
 mod lifecycle;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    callers::Callers,
+    clients::Clients,
     kind::SerialKind,
     lifecycle::{Incoming, Input, Lifecycle, Output},
 };
@@ -36,7 +36,7 @@ struct EntityTask<K: SerialKind> {
     entity: LiveEntity,
     lifecycle: Lifecycle<K>,
     observer: Observer,
-    callers: Callers,
+    clients: Clients,
     stream: Stream<K>,
     /// What the store was asked, mapped to the input it answers with; at most one thing at a time.
     store: Option<BoxFuture<Input<K>>>,
@@ -68,7 +68,7 @@ impl<K: SerialKind> EntityTask<K> {
             idleness: Idleness::new(environment.passivate_after(service)),
             entity,
             lifecycle,
-            callers: Callers::default(),
+            clients: Clients::default(),
             stream: Stream::default(),
             store: None,
             next_load: None,
@@ -142,7 +142,7 @@ impl<K: SerialKind> EntityTask<K> {
         let Envelope { method, payload, context, responder } = envelope;
         let environment = self.entity.environment();
         self.idleness.set_passivate_after(environment.passivate_after(&method.service));
-        let token = self.callers.admit(responder, environment.relay_deadline());
+        let token = self.clients.admit(responder, environment.relay_deadline());
         Input::Command(Incoming { token, method, payload, context, resends: 0 })
     }
 
@@ -163,7 +163,7 @@ impl<K: SerialKind> EntityTask<K> {
     /// Which time ran out, if one really did.
     fn expired(&mut self) -> Option<Input<K>> {
         let now = Instant::now();
-        if let Some(token) = self.callers.expired(now) {
+        if let Some(token) = self.clients.expired(now) {
             let unreachable = self.stream.unreachable(self.entity.environment());
             return Some(Input::TimedOut { token, unreachable });
         }
@@ -177,7 +177,7 @@ impl<K: SerialKind> EntityTask<K> {
     /// The next moment at which [`Self::expired`] may find something.
     fn deadline(&mut self) -> Option<Instant> {
         let idle = self.lifecycle.is_idle().then(|| self.idleness.deadline());
-        [self.callers.next_deadline(), self.stream.closing_until(), idle].into_iter().flatten().min()
+        [self.clients.next_deadline(), self.stream.closing_until(), idle].into_iter().flatten().min()
     }
 
     fn carry_out(&mut self, output: Output<K>) {
@@ -204,7 +204,7 @@ impl<K: SerialKind> EntityTask<K> {
             }
             Output::Answer(token, answer) => {
                 self.observer.answered(token, &answer);
-                self.callers.answer(token, answer);
+                self.clients.answer(token, answer);
             }
             Output::Report(text) => self.entity.environment().reporter.report(text),
             Output::Observed(observation) => self.observer.observe(observation),
