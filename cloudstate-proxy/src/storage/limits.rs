@@ -138,29 +138,22 @@ impl LogEntry {
     }
 }
 
-/// Collects what one page holds; a page takes at least one, however large.
-pub(super) struct Page<T> {
-    entries: Vec<T>,
-    bytes: usize,
-}
-
-impl<T> Page<T> {
-    pub(super) fn new() -> Self {
-        Self { entries: Vec::new(), bytes: 0 }
+/// What of `entries` one page holds: at least one, however large. No more of them are asked for.
+pub(super) fn page<T, E>(
+    entries: impl Iterator<Item = Result<T, E>>,
+    bytes: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, E> {
+    let mut page = Vec::new();
+    let mut taken: usize = 0;
+    for entry in entries {
+        let entry = entry?;
+        taken = taken.saturating_add(bytes(&entry));
+        page.push(entry);
+        if page.len() >= PAGE_ENTRIES || taken >= PAGE_BYTES {
+            break;
+        }
     }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= PAGE_ENTRIES || self.bytes >= PAGE_BYTES
-    }
-
-    pub(super) fn push(&mut self, entry: T, bytes: usize) {
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.entries.push(entry);
-    }
-
-    pub(super) fn into_entries(self) -> Vec<T> {
-        self.entries
-    }
+    Ok(page)
 }
 
 pub(super) fn weight(payload: &Any) -> usize {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     future::ready,
     ops::{Bound, RangeBounds},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use super::{
     Append, BoxFuture, Change, Consumer, Counters, EntityKey, LogEntry, MAX_TRIMMED_MESSAGES, Source, Store,
     StoreError, StoredCrdt, StoredDeadLetter, StoredEvent, StoredSnapshot,
-    limits::{Page, weight},
+    limits::{self, weight},
 };
 
 pub(super) struct MemoryStore {
@@ -305,13 +306,6 @@ fn following(after: u64) -> impl RangeBounds<u64> {
 }
 
 fn page<T>(entries: impl Iterator<Item = T>, bytes: impl Fn(&T) -> usize) -> Vec<T> {
-    let mut page = Page::new();
-    for entry in entries {
-        if page.is_full() {
-            break;
-        }
-        let bytes = bytes(&entry);
-        page.push(entry, bytes);
-    }
-    page.into_entries()
+    let Ok(page) = limits::page(entries.map(Ok::<_, Infallible>), bytes);
+    page
 }

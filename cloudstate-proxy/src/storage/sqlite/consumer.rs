@@ -7,7 +7,7 @@ use super::{
     column::{from_column, from_time_column, metadata, payload, to_bound, to_column, to_time_column},
     writing::Writing,
 };
-use crate::storage::{Consumer, DeadLetter, LogEntry, Source, StoreError, StoredDeadLetter, limits::Page};
+use crate::storage::{Consumer, DeadLetter, LogEntry, Source, StoreError, StoredDeadLetter, limits::page};
 
 const EVENT_LOG: &str = "event_log";
 const TOPIC: &str = "topic";
@@ -91,17 +91,9 @@ pub(super) fn offset(connection: &Connection, consumer: &Consumer) -> Result<Opt
 
 /// One page of what follows `after`.
 pub(super) fn dead_letters(connection: &Connection, after: u64) -> Result<Vec<StoredDeadLetter>, StoreError> {
-    let mut page = Page::new();
     let mut statement = connection.prepare_cached(DEAD_LETTERS)?;
-    let mut rows = statement.query([to_bound(after)])?;
-    while !page.is_full()
-        && let Some(row) = rows.next()?
-    {
-        let stored = dead_letter(row)?;
-        let bytes = stored.letter.bytes();
-        page.push(stored, bytes);
-    }
-    Ok(page.into_entries())
+    let letters = statement.query_and_then([to_bound(after)], |row| Ok(dead_letter(row)?))?;
+    page(letters, |stored| stored.letter.bytes())
 }
 
 pub(super) fn dead_letter_count(connection: &Connection) -> Result<u64, StoreError> {

@@ -4,13 +4,13 @@ use cloudstate_proto::Any;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    column::{from_column, payload, to_column},
+    column::{from_column, payload, to_bound, to_column},
     known::Entity,
     writing::Writing,
 };
 use crate::storage::{
     Append, EntityKey, StoreError, StoredEvent, StoredSnapshot,
-    limits::{Page, weight},
+    limits::{page, weight},
 };
 
 const EVENTS: &str = "
@@ -90,27 +90,19 @@ pub(super) fn events(
     entity: &EntityKey,
     after: u64,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let mut page = Page::new();
-    // No history is that long.
-    let Ok(first) = to_column(after) else { return Ok(page.into_entries()) };
-
     let mut statement = connection.prepare_cached(EVENTS)?;
-    let mut rows = statement.query(params![&*entity.persistence_id, &*entity.entity_id, first])?;
+    let names = params![&*entity.persistence_id, &*entity.entity_id, to_bound(after)];
     let mut previous = after;
-    while !page.is_full()
-        && let Some(row) = rows.next()?
-    {
+    let events = statement.query_and_then(names, |row| {
         let sequence = from_column(row.get(0)?)?;
         if sequence != previous + 1 {
             let gap = format!("after event {previous} of entity {entity} comes event {sequence}");
             return Err(StoreError::corrupt(gap));
         }
-        let payload = payload(row, 1)?;
-        let bytes = weight(&payload);
-        page.push(StoredEvent { sequence, payload }, bytes);
         previous = sequence;
-    }
-    Ok(page.into_entries())
+        Ok(StoredEvent { sequence, payload: payload(row, 1)? })
+    })?;
+    page(events, |event| weight(&event.payload))
 }
 
 /// The newest snapshot, which is the only one kept.

@@ -14,7 +14,7 @@ use super::{
     column::{from_column, from_time_column, metadata, payload, to_bound},
     writing::Writing,
 };
-use crate::storage::{LogEntry, MAX_TRIMMED_MESSAGES, Source, StoreError, limits::Page};
+use crate::storage::{LogEntry, MAX_TRIMMED_MESSAGES, Source, StoreError, limits::page};
 
 /// The number of positions in one block of the journal. A part of the format.
 const BLOCK: i64 = 256;
@@ -129,43 +129,32 @@ pub(super) fn log(connection: &Connection, source: &Source, after: u64) -> Resul
 }
 
 fn events(connection: &Connection, persistence_id: &str, after: u64) -> Result<Vec<LogEntry>, StoreError> {
-    let mut page = Page::new();
     let mut statement = connection.prepare_cached(EVENT_LOG)?;
-    let mut rows = statement.query(params![persistence_id, to_bound(after), BLOCK, PAGE_BLOCKS])?;
-    while !page.is_full()
-        && let Some(row) = rows.next()?
-    {
-        let entry = LogEntry {
+    let place = params![persistence_id, to_bound(after), BLOCK, PAGE_BLOCKS];
+    let entries = statement.query_and_then(place, |row| {
+        Ok(LogEntry {
             position: from_column(row.get(0)?)?,
             subject: row.get(1)?,
             sequence: from_column(row.get(2)?)?,
             stored_at: from_time_column(row.get(3)?)?,
             payload: payload(row, 4)?,
             metadata: Metadata::default(),
-        };
-        let bytes = entry.bytes();
-        page.push(entry, bytes);
-    }
-    Ok(page.into_entries())
+        })
+    })?;
+    page(entries, LogEntry::bytes)
 }
 
 fn messages(connection: &Connection, topic: &str, after: u64) -> Result<Vec<LogEntry>, StoreError> {
-    let mut page = Page::new();
     let mut statement = connection.prepare_cached(TOPIC)?;
-    let mut rows = statement.query(params![topic, to_bound(after)])?;
-    while !page.is_full()
-        && let Some(row) = rows.next()?
-    {
-        let entry = LogEntry {
+    let entries = statement.query_and_then(params![topic, to_bound(after)], |row| {
+        Ok(LogEntry {
             position: from_column(row.get(0)?)?,
             subject: row.get(1)?,
             sequence: 0,
             stored_at: from_time_column(row.get(2)?)?,
             payload: payload(row, 3)?,
             metadata: metadata(row, 5)?,
-        };
-        let bytes = entry.bytes();
-        page.push(entry, bytes);
-    }
-    Ok(page.into_entries())
+        })
+    })?;
+    page(entries, LogEntry::bytes)
 }
