@@ -70,28 +70,19 @@ impl Spans {
             KeyValue::new("rpc.method", Arc::clone(&method.name)),
             KeyValue::new("cloudstate.cause", cause.name()),
         ];
-        let builder = tracer
-            .span_builder(format!("{}/{}", service.name, method.name))
-            .with_kind(cause.kind())
-            .with_attributes(attributes);
-        CallSpan(Some(Open { span: tracer.build_with_context(builder, &parent.as_parent()), cause }))
+        CallSpan::begin(tracer, format!("{}/{}", service.name, method.name), cause, attributes, parent)
     }
 
     /// Begins the span of a message's publication, which that of its consumption has as its parent.
     pub(crate) fn publish(&self, topic: &str, parent: &TraceContext) -> CallSpan {
         let Some(tracer) = &self.0 else { return CallSpan::default() };
-        let cause = Cause::Publication;
         let attributes = [
             KeyValue::new("messaging.system", "cloudstate"),
             KeyValue::new("messaging.destination.name", topic.to_owned()),
             KeyValue::new("messaging.operation.name", "publish"),
             KeyValue::new("messaging.operation.type", "send"),
         ];
-        let builder = tracer
-            .span_builder(format!("publish {topic}"))
-            .with_kind(cause.kind())
-            .with_attributes(attributes);
-        CallSpan(Some(Open { span: tracer.build_with_context(builder, &parent.as_parent()), cause }))
+        CallSpan::begin(tracer, format!("publish {topic}"), Cause::Publication, attributes, parent)
     }
 }
 
@@ -105,6 +96,17 @@ struct Open {
 }
 
 impl CallSpan {
+    fn begin(
+        tracer: &BoxedTracer,
+        name: String,
+        cause: Cause,
+        attributes: [KeyValue; 4],
+        parent: &TraceContext,
+    ) -> Self {
+        let builder = tracer.span_builder(name).with_kind(cause.kind()).with_attributes(attributes);
+        Self(Some(Open { span: tracer.build_with_context(builder, &parent.as_parent()), cause }))
+    }
+
     /// Whether there is somebody to tell.
     pub(crate) fn is_recorded(&self) -> bool {
         self.0.is_some()

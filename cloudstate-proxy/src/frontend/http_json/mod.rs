@@ -2,7 +2,8 @@
 //!
 //! [`HttpJson`] is made of the rules of a service catalogue, which it validates. For a request, `route_table` finds
 //! the rule, `request` builds the request message from path, query and body, the call is carried out behind
-//! [`Calls`], and `response` or `streamed_response` shows what it replied. Whatever goes wrong is a `Refusal`: a status and a sentence.
+//! [`Calls`], and `response` or `streamed_response` shows what it replied. Whatever goes wrong is a `Refusal`: a status
+//! and a sentence.
 
 mod http_rule;
 mod openapi;
@@ -101,8 +102,7 @@ impl HttpJson {
     }
 
     /// Serves one request. The replies of a streaming rpc are made as the response's body is read, and end with it. A
-    /// body of more than `max_request_size` bytes is refused as soon as it is seen to be
-    /// larger.
+    /// body of more than `max_request_size` bytes is refused as soon as it is seen to be larger.
     pub async fn serve<B>(
         &self,
         request: Request<B>,

@@ -20,14 +20,13 @@ pub(crate) enum Input<K: SerialKind> {
     Loaded(K::Loaded),
     /// The store could not be read.
     LoadFailed(String),
-    /// The answer to [`Output::Store`](super::Output::Store): the new position, or why nothing was stored; INTERNAL if the user function
-    /// sent what no store takes.
+    /// The answer to [`Output::Store`](super::Output::Store): the new position, or why nothing was stored.
     Stored(Result<K::Position, Failure>),
     /// The user function wrote to the stream.
     FromFunction(K::Out),
     /// The user function's side of the stream ended.
     StreamEnded(End),
-    /// The command with this token has waited as long as it may; for a stream, if there is a reason.
+    /// The command with this token has waited as long as it may. If all the while there was no user function: why.
     TimedOut { token: Token, unreachable: Option<String> },
     /// Nothing happened for the passivation time, or others need the room.
     IdleTimeout,
