@@ -78,7 +78,7 @@ impl ServiceCatalog {
     ///
     /// The first rule that the spec breaks, in words for its developer.
     pub fn new(spec: EntitySpec, strict_version: bool) -> Result<Self, Rejection> {
-        validation::validate(spec, strict_version)
+        validation::validate(spec, strict_version).map_err(Rejection::shortened)
     }
 
     /// All methods, in the order of declaration.

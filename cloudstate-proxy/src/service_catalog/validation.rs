@@ -25,6 +25,22 @@ use crate::schema::{Schema, SchemaError, check_parts};
 #[error("{0}")]
 pub struct Rejection(pub String);
 
+/// How long a persistence id may be, in bytes; our choice, as for the names of a contract.
+const MAX_PERSISTENCE_ID: usize = 1024;
+/// How much of a sentence is told, in bytes: names in it may be as long as a contract.
+const MAX_REASON: usize = 8 * 1024;
+
+impl Rejection {
+    /// What a person can read of it.
+    pub(super) fn shortened(mut self) -> Self {
+        if self.0.len() > MAX_REASON {
+            self.0.truncate(self.0.floor_char_boundary(MAX_REASON));
+            self.0.push('…');
+        }
+        self
+    }
+}
+
 pub(super) fn validate(spec: EntitySpec, strict_version: bool) -> Result<ServiceCatalog, Rejection> {
     let mut warnings = Vec::new();
     let crdt_protocol = check_version(&spec, strict_version, &mut warnings)?;
@@ -120,6 +136,11 @@ fn entity_methods(
     let descriptors =
         files.service(name).ok_or_else(|| reject(format!("Service [{name}] not found in descriptors!")))?;
     let kind = entity_kind(entity)?;
+    if entity.persistence_id.len() > MAX_PERSISTENCE_ID {
+        return Err(reject(format!(
+            "Service [{name}] has a persistence id of more than {MAX_PERSISTENCE_ID} bytes: shorten it"
+        )));
+    }
     check_streaming(name, kind, descriptors)?;
     let service = Arc::new(Service {
         name: name.as_str().into(),

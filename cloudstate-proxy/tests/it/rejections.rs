@@ -166,6 +166,11 @@ fn rejections() -> Vec<(&'static str, EntitySpec, &'static str)> {
             "nothing",
         ),
         (
+            "a persistence id without an end",
+            with(|spec| spec.entities[1].persistence_id = "a".repeat(1025)),
+            "Service [test.Others] has a persistence id of more than 1024 bytes: shorten it",
+        ),
+        (
             "more parts than are decoded",
             with(|spec| spec.proto = [10, 0].repeat(250_001).into()),
             "the descriptor set has more than 250000 parts",
@@ -326,6 +331,17 @@ fn deep_imports_are_walked_in_one_go() {
         names.iter().map(String::as_str).zip(imports.iter().map(|import| &import[..])).collect();
     let Err(rejection) = ServiceCatalog::new(files(&chain), false) else { panic!("accepted") };
     assert!(rejection.0.starts_with(&format!("The descriptor set misses [{FILES}] ")));
+}
+
+/// It is logged, reported, and shown by `/ready`.
+#[test]
+fn a_rejection_is_as_long_as_can_be_read() {
+    let long = "ä".repeat(1024 * 1024);
+    let Err(rejection) = ServiceCatalog::new(with(|spec| spec.entities[1].service_name = long), false) else {
+        panic!("accepted")
+    };
+    assert!(rejection.0.starts_with("Service [ää") && rejection.0.ends_with("ä…"));
+    assert!(rejection.0.len() < 10_000, "{} bytes", rejection.0.len());
 }
 
 /// What a compiler of contracts could cut off.
