@@ -60,9 +60,9 @@ pub struct Settings {
     pub passivation_timeout: PassivationTimeouts,
     /// How long a stop waits for work in progress.
     pub graceful_termination_timeout: Duration,
-    /// The first pause before discovery is tried again.
+    /// The first pause before the user function is tried again.
     pub backoff_min: Duration,
-    /// The longest pause before discovery is tried again.
+    /// The longest pause before the user function is tried again.
     pub backoff_max: Duration,
     /// Accept exactly protocol 0.2 instead of 0.0 to 0.2.
     pub strict_protocol_version: bool,
