@@ -13,6 +13,9 @@ use crate::{
 
 /// How long the user function may take to end a stream that we half-closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// More than a page of a history with all that goes along with it. A user function that answers commands which it has
+/// not read is not heard while so many messages wait for it, or there would be ever more of them.
+const MAX_UNREAD_MESSAGES: usize = 1_024;
 
 /// At most one stream, and what is to be written to it. Dropped, it is abandoned.
 pub(super) struct Stream<P: EntityProtocol> {
@@ -113,9 +116,10 @@ impl<P: EntityProtocol> Stream<P> {
     /// dropped and called again.
     pub(super) async fn next(&mut self, has_room: bool) -> StreamEvent<P> {
         let Self { opening, inbound, outbound, outbox, ending, .. } = self;
+        let is_heard = has_room && outbox.len() < MAX_UNREAD_MESSAGES;
         let event = tokio::select! {
             biased;
-            message = read(inbound), if has_room => match message {
+            message = read(inbound), if is_heard => match message {
                 Ok(Some(message)) => StreamEvent::Message(message),
                 Ok(None) => StreamEvent::Over(Ok(())),
                 Err(status) => StreamEvent::Over(Err(status)),

@@ -236,3 +236,35 @@ async fn an_entity_that_does_not_read_its_history_is_left_with_its_connection() 
     stream.answer("unharmed").await;
     assert_eq!(other.await.unwrap().reply(), "unharmed");
 }
+
+/// Answers that are guessed: the function reads no command.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_answers_without_reading_is_not_heard_for_ever() {
+    let mut function = UserFunction::start(Setup { window: Some(WINDOW), ..Setup::default() });
+    let mut settings = settings(function.address);
+    settings.relay_timeout = Duration::from_secs(1);
+    let (proxy, client) = host_with(settings).await;
+    let text = "x".repeat(4_096);
+    let mut unread = None;
+    let mut answered = 0;
+    loop {
+        let call = tokio::spawn({
+            let (client, text) = (client.clone(), text.clone());
+            async move { client.act("e1", &text).await }
+        });
+        if unread.is_none() {
+            unread = Some(function.stream().await);
+        }
+        let received = r#"eventsourced_received_commands_total{entity_name="test.things"}"#;
+        metric(&proxy, received, answered + 1).await;
+        unread.as_ref().unwrap().reply(i64::try_from(answered + 1).unwrap(), "guessed");
+        let answer = call.await.unwrap();
+        if answer.code != Code::Ok {
+            assert_eq!(answer.code, Code::DeadlineExceeded);
+            break;
+        }
+        answered += 1;
+        assert!(answered < 2_000, "the proxy keeps whatever is not read");
+    }
+    assert!(answered > 1_000, "a page of a history must be heard");
+}
