@@ -69,7 +69,8 @@ pub(super) fn print_field(message: &DynamicMessage, field: &FieldDescriptor) -> 
 }
 
 fn print_value(value: &impl Serialize) -> Result<Vec<u8>, Unprintable> {
-    let mut printed = Printed(Vec::new());
+    // Room for most replies.
+    let mut printed = Printed(Vec::with_capacity(128));
     serde_json::to_writer(&mut printed, value).map_err(|error| Unprintable { reason: error.to_string() })?;
     Ok(printed.0)
 }
